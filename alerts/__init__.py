@@ -1,0 +1,3 @@
+"""Pure rules and states of alarms: frames become transitions of alarms."""
+
+__all__: list[str] = []

@@ -1,0 +1,52 @@
+"""The errors kawasan raises, as one small tree.
+
+::
+
+    ParkError                 everything raised on purpose
+     +- InputError            the caller or a file passed something wrong (also a ValueError)
+     |   +- UnitError         a unit that is unknown or of another dimension
+     |   +- RegistryError     a park file or registry row that contradicts itself
+     |   +- SettingsError     a setting that is missing or out of range
+     +- DataError             the database refused the contents of a batch
+     +- Unavailable           a service is away; trying again may help
+
+Bad *readings* are not errors: they are :class:`domain.readings.Rejection` values.
+"""
+
+__all__ = [
+    "DataError",
+    "InputError",
+    "ParkError",
+    "RegistryError",
+    "SettingsError",
+    "Unavailable",
+    "UnitError",
+]
+
+
+class ParkError(Exception):
+    """Anything kawasan raises on purpose; its text is fit to be shown to a person."""
+
+
+class InputError(ParkError, ValueError):
+    """The caller passed something wrong; the text says what would be right."""
+
+
+class UnitError(InputError):
+    """A unit that is unknown, or that measures something else."""
+
+
+class RegistryError(InputError):
+    """A registry row or park file that is incomplete or contradicts itself."""
+
+
+class SettingsError(InputError):
+    """A setting that is missing or out of range."""
+
+
+class DataError(ParkError):
+    """The database refused the contents of a batch; the same batch will be refused again."""
+
+
+class Unavailable(ParkError):  # noqa: N818 - a state, not a mistake
+    """A service (database, broker) cannot be reached now; trying again may help."""

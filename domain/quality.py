@@ -1,0 +1,57 @@
+"""Quality of a reading (what its source said) and flags of an amount (what the engine found).
+
+The two are kept apart on purpose: a reading is never changed after it was stored, so
+everything that is *derived* lives on the amounts.
+"""
+
+from enum import IntFlag
+
+__all__ = ["UNUSABLE", "Flag", "Quality"]
+
+
+class Quality(IntFlag):
+    """What the source itself said of a reading. No bit set means: nothing was wrong."""
+
+    CALIBRATION = 1
+    """Taken while the instrument was being calibrated."""
+    MAINTENANCE = 2
+    """Taken while the instrument or its line was being serviced."""
+    FAULT = 4
+    """The device reported a fault."""
+    OUT_OF_RANGE = 8
+    """Outside the instrument's measuring range."""
+    BELOW_DETECTION = 16
+    """Below the limit of detection; the value is that limit."""
+    ESTIMATED_BY_SOURCE = 32
+    """The source filled the value in."""
+    CLOCK_UNSURE = 64
+    """The source doubts its own clock."""
+
+
+UNUSABLE = Quality.CALIBRATION | Quality.MAINTENANCE | Quality.FAULT | Quality.OUT_OF_RANGE
+"""A reading with any of these bits is kept, shown, and used for no number."""
+
+
+class Flag(IntFlag):
+    """What the engine found while it made an amount."""
+
+    JITTER = 1
+    """A register flickered back by at most two resolutions."""
+    ROLLOVER = 2
+    """A register passed its last digit."""
+    RESET = 4
+    """A register started anew; the amount is a lower bound."""
+    EXCHANGE = 8
+    """A recorded exchange of the device lies inside."""
+    STEP = 16
+    """A jump that nothing explains; its amount counts nothing."""
+    ESTIMATED = 32
+    """Part of the amount was spread over a gap longer than the bound of interpolation."""
+    SUSPECT = 64
+    """A stored reading inside was not accepted."""
+    LATE = 128
+    """Computed again after the interval was final."""
+    SOURCE_INVALID = 256
+    """A reading inside was marked unusable by its source (calibration, fault ...)."""
+    CONFLICT = 512
+    """Two different values claim one time inside; neither is used."""

@@ -1,0 +1,3 @@
+"""The command line: one command per process."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The loop that recomputes what was touched."""
+
+__all__: list[str] = []

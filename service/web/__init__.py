@@ -1,0 +1,3 @@
+"""The pages."""
+
+__all__: list[str] = []
