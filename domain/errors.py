@@ -8,6 +8,7 @@
      |   +- RegistryError     a park file or registry row that contradicts itself
      |   +- SettingsError     a setting that is missing or out of range
      +- DataError             the database refused the contents of a batch
+     +- SchemaError           the database's schema is not one this version can work on
      +- Unavailable           a service is away; trying again may help
 
 Bad *readings* are not errors: they are :class:`domain.readings.Rejection` values.
@@ -18,6 +19,7 @@ __all__ = [
     "InputError",
     "ParkError",
     "RegistryError",
+    "SchemaError",
     "SettingsError",
     "Unavailable",
     "UnitError",
@@ -46,6 +48,10 @@ class SettingsError(InputError):
 
 class DataError(ParkError):
     """The database refused the contents of a batch; the same batch will be refused again."""
+
+
+class SchemaError(ParkError):
+    """The database's schema is newer than this version, or one of its migrations was edited after it ran."""
 
 
 class Unavailable(ParkError):  # noqa: N818 - a state, not a mistake

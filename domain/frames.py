@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from domain.errors import InputError
 from domain.time import IntArray, Level
 
-__all__ = ["AmountFrame", "FloatArray", "KpiFrame", "NullReason", "Readings", "SubjectKind"]
+__all__ = ["AmountFrame", "FloatArray", "KpiFrame", "NullReason", "Readings", "SmallArray", "Subject", "SubjectKind"]
 
 FloatArray = NDArray[np.float64]
 SmallArray = NDArray[np.int32]
@@ -30,6 +30,14 @@ class SubjectKind(StrEnum):
     def code(self) -> int:
         """What the database stores."""
         return ("park", "tenant", "meter").index(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The park, a tenant or a meter, by its database id."""
+
+    kind: SubjectKind
+    id: int
 
 
 class NullReason(IntEnum):

@@ -1,159 +1,225 @@
 """The park file: one document that describes a park, as checked, frozen values.
 
-A park file is TOML or YAML; this module takes what the parser made of it. Shapes are checked
-by pydantic, everything that relates two places to each other by :func:`mistakes`; both report
-all mistakes at once. The JSON schema is :func:`json_schema`.
+A park file is TOML or YAML. :func:`parse` takes its text and reports every mistake of shape at
+once; :func:`mistakes` reports everything that relates two places to each other, also at once.
+The JSON schema is :func:`json_schema`.
 """
 
-from datetime import datetime
-from typing import Annotated, Literal
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from domain.registry import Kind, MeterRole, RuleStatistic, RuleWindow, Stamp, Statistic
+from domain.errors import RegistryError
+from domain.parkchecks import mistakes
+from domain.parkentries import (
+    ChannelEntry,
+    DeviceEntry,
+    ExchangeEntry,
+    MeterEntry,
+    MultiplierEntry,
+    ParkEntry,
+    ParkFile,
+    RuleEntry,
+    TenantEntry,
+    starts,
+)
 
 __all__ = [
     "ChannelEntry",
     "DeviceEntry",
     "ExchangeEntry",
+    "Format",
     "MeterEntry",
     "MultiplierEntry",
     "ParkEntry",
     "ParkFile",
     "RuleEntry",
     "TenantEntry",
+    "json_schema",
+    "mistakes",
+    "parse",
+    "starts",
 ]
 
-Key = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Format: TypeAlias = Literal["toml", "yaml"]
+"""How a park file is written."""
+
+_Place: TypeAlias = tuple[int | str, ...]
+
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "park": ParkEntry,
+    "tenants": TenantEntry,
+    "meters": MeterEntry,
+    "devices": DeviceEntry,
+    "channels": ChannelEntry,
+    "multipliers": MultiplierEntry,
+    "exchanges": ExchangeEntry,
+    "rules": RuleEntry,
+}
+_NAMED_BY = {"tenants": "key", "meters": "key", "channels": "quantity", "rules": "key"}
+_KEY_PATTERN = "1 to 63 of a-z, 0-9, '_' and '-', not beginning with '-'"
+_SHOWN_CHARACTERS = 60
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+def parse(text: str, format: Format) -> ParkFile:  # noqa: A002 - the word its callers and users say
+    r"""
+    The park that a file's text describes. Reads no file.
+
+    Parameters
+    ----------
+    text : str
+        The whole document.
+    format : "toml" or "yaml"
+        How it is written.
+
+    Returns
+    -------
+    ParkFile
+        Of the right shape; whether its parts fit each other is told by :func:`mistakes`.
+
+    Raises
+    ------
+    RegistryError
+        The text is not of that format, or shapes are wrong; names every mistake and its place.
+
+    Examples
+    --------
+    >>> parse('[park]\nkey = "a"\nname = "A"\ntimezone = "Asia/Jakarta"\n', "toml")
+    Traceback (most recent call last):
+    domain.errors.RegistryError: the park file has 1 mistake:
+    - park.valid_from: is missing
+    """
+    document = _document(text, format)
+    try:
+        return ParkFile.model_validate(document)
+    except ValidationError as error:
+        sentences = [_sentence(document, details) for details in error.errors(include_url=False)]
+    raise RegistryError(_listed(sentences))
 
 
-class MultiplierEntry(_Entry):
-    """The factor between the device's own index and the canonical unit, from a moment on."""
-
-    valid_from: AwareDatetime
-    factor: Positive
-
-
-class ExchangeEntry(_Entry):
-    """A device taken down and another put up, with both readings of this channel at that moment."""
-
-    at: AwareDatetime
-    closing: Finite
-    opening: Finite
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a park file, for editors; relations between places are not in it."""
+    schema = ParkFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-class DeviceEntry(_Entry):
-    """A device on the meter from one time to another."""
-
-    serial: str = Field(min_length=1, max_length=100)
-    valid_from: AwareDatetime
-    valid_to: AwareDatetime | None = None
+def _listed(sentences: list[str]) -> str:
+    noun = "mistake" if len(sentences) == 1 else "mistakes"
+    return "\n- ".join([f"the park file has {len(sentences)} {noun}:", *sentences])
 
 
-class ChannelEntry(_Entry):
-    """One quantity of a meter."""
-
-    quantity: str
-    """A key of the quantity table, for example `energy_import`."""
-    kind: Kind
-    unit: str | None = None
-    """Unit in which the source publishes, where it is not the canonical one; only its factor is applied."""
-    interval_s: int = Field(gt=0, le=32 * 86400)
-    """How often a reading is expected; for intervals and means, what each value covers. [s]"""
-    stamp: Stamp = Stamp.START
-    statistic: Statistic = Statistic.INSTANT
-    resolution: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """The smallest step the device shows. [canonical unit]"""
-    digits: int | None = Field(default=None, ge=1, le=15)
-    """Digits of the register before it starts again at zero, in steps of `digit_value`."""
-    digit_value: Positive = 1.0
-    """What one count of the lowest digit means. [canonical unit]"""
-    max_rate: Positive | None = None
-    """Largest plausible rate, before the multiplier; registers must have it. [canonical unit per hour]"""
-    valid_from: AwareDatetime | None = None
-    """None: as long as the meter."""
-    valid_to: AwareDatetime | None = None
-    multipliers: tuple[MultiplierEntry, ...] = ()
-    exchanges: tuple[ExchangeEntry, ...] = ()
+def _document(text: str, format: Format) -> dict[str, Any]:  # noqa: A002
+    try:
+        # yaml.load with a loader derived from SafeLoader builds nothing but plain values.
+        document = tomllib.loads(text) if format == "toml" else yaml.load(text, Loader=_UniqueLoader)  # noqa: S506
+    except tomllib.TOMLDecodeError as error:
+        raise RegistryError(f"the park file is not TOML: {error}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise RegistryError(f"the park file is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise RegistryError("the park file is nested too deeply; a channel lies six levels down") from None
+    if not isinstance(document, dict):
+        raise RegistryError("the park file holds no fields; it begins with 'park', 'tenants' and 'rules'")
+    return {key: part for key, part in document.items() if not str(key).startswith("x-")}
 
 
-class MeterEntry(_Entry):
-    """A metering point."""
+class _UniqueLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which plain YAML readers silently keep the last."""
 
-    key: Key
-    name: str = Field(min_length=1, max_length=200)
-    role: MeterRole
-    parent: str | None = None
-    """`tenant/meter` of the meter upstream."""
-    demand_block_s: int | None = None
-    """None: the park's base interval. [s]"""
-    error_share: float = Field(default=0.02, ge=0, le=1)
-    valid_from: AwareDatetime | None = None
-    """None: as long as the tenant."""
-    valid_to: AwareDatetime | None = None
-    devices: tuple[DeviceEntry, ...] = ()
-    channels: tuple[ChannelEntry, ...] = Field(min_length=1)
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            # Keys brought in by a merge (<<) stand in another place of the file and may be overridden.
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
-class TenantEntry(_Entry):
-    """A resident firm; the key `_park` stands for the operator."""
-
-    key: Key
-    name: str = Field(min_length=1, max_length=200)
-    sector: str | None = None
-    valid_from: AwareDatetime | None = None
-    """None: as long as the park."""
-    valid_to: AwareDatetime | None = None
-    meters: tuple[MeterEntry, ...] = ()
+def _sentence(document: object, details: ErrorDetails) -> str:
+    place = details["loc"]
+    names = _names(document, place)
+    where = f" ({', '.join(names)})" if names else ""
+    return f"{_written(place)}: {_what(details)}{where}"
 
 
-class RuleEntry(_Entry):
-    """A limit on one quantity of one compliance point."""
-
-    key: Key
-    meter: str
-    """`tenant/meter` of the compliance point."""
-    quantity: str
-    statistic: RuleStatistic
-    window: RuleWindow
-    least_valid: float = Field(default=0.75, ge=0, le=1)
-    lowest: Finite | None = None
-    highest: Finite | None = None
-    legal_basis: str = Field(min_length=1, max_length=500)
-    confirmed: bool = False
-    """Whether somebody read the limit in the document that `legal_basis` names."""
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
+def _written(place: _Place) -> str:
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "the document"
 
 
-class ParkEntry(_Entry):
-    """The park itself."""
-
-    key: Key
-    name: str = Field(min_length=1, max_length=200)
-    timezone: str
-    """IANA zone, for example `Asia/Jakarta`."""
-    base_minutes: Literal[5, 15, 30, 60] = 15
-    lateness_minutes: int = Field(default=10, ge=0, le=7 * 24 * 60)
-    """How long after its end an interval stays provisional. [min]"""
-    valid_from: AwareDatetime
-    """From when readings are taken; everything below that says no other time starts then."""
-
-
-class ParkFile(_Entry):
-    """A park, its tenants, their meters and channels, and its compliance rules."""
-
-    park: ParkEntry
-    tenants: tuple[TenantEntry, ...] = ()
-    rules: tuple[RuleEntry, ...] = ()
+def _names(document: object, place: _Place) -> list[str]:
+    """The keys of the entries a place lies in, as far as they can be read: `tenant alpha`, `meter main`."""
+    names: list[str] = []
+    inside: Any = document
+    kind = ""
+    for step in place:
+        try:
+            inside = inside[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(step, int) and kind in _NAMED_BY and isinstance(inside, dict):
+            key = inside.get(_NAMED_BY[kind])
+            names += [f"{kind.removesuffix('s')} {key}"] if isinstance(key, str) else []
+        kind = step if isinstance(step, str) else kind
+    return names
 
 
-def starts(own: datetime | None, above: datetime) -> datetime:
-    """When something begins that says nothing of its own: with what it belongs to."""
-    return above if own is None else own
+def _fields(place: _Place) -> str:
+    kinds = [step for step in place[:-1] if isinstance(step, str)]
+    model = _MODELS.get(kinds[-1], ParkFile) if kinds else ParkFile
+    return ", ".join(model.model_fields)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+_WHAT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda limits: f"must be greater than {limits['gt']:g}",
+    "greater_than_equal": lambda limits: f"must be at least {limits['ge']:g}",
+    "less_than_equal": lambda limits: f"must be at most {limits['le']:g}",
+    "finite_number": lambda _: "must be a finite number",
+    "enum": lambda limits: f"must be {limits['expected']}",
+    "literal_error": lambda limits: f"must be {limits['expected']}",
+    "string_pattern_mismatch": lambda _: f"must be {_KEY_PATTERN}",
+    "string_too_long": lambda limits: f"must have at most {limits['max_length']} characters",
+    "string_too_short": lambda limits: f"must have at least {limits['min_length']} characters",
+    "too_short": lambda limits: f"must hold at least {limits['min_length']}, holds {limits['actual_length']}",
+    "timezone_aware": lambda _: "must have a UTC offset, like 2026-01-01T00:00:00+07:00",
+    "string_type": lambda _: "must be a text",
+    "float_type": lambda _: "must be a number",
+    "int_type": lambda _: "must be a whole number",
+    "bool_type": lambda _: "must be true or false",
+    "tuple_type": lambda _: "must be a list",
+    "model_type": lambda _: "must be a group of fields",
+}
+_TIMES = ("datetime", "date_")
+_WITHOUT_VALUE = ("too_short",)
+
+
+def _what(details: ErrorDetails) -> str:
+    kind = details["type"]
+    if kind == "missing":
+        return "is missing"
+    if kind == "extra_forbidden":
+        return f"is not a known field; known here are {_fields(details['loc'])}"
+    render = _WHAT.get(kind)
+    if render is not None:
+        what = render(details.get("ctx", {}))
+    elif kind.startswith(_TIMES):
+        what = "must be a time with a UTC offset, like 2026-01-01T00:00:00+07:00"
+    else:
+        what = details["msg"][:1].lower() + details["msg"][1:]
+    return what if kind in _WITHOUT_VALUE else f"{what}, is {_shown(details['input'])}"

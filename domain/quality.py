@@ -55,3 +55,5 @@ class Flag(IntFlag):
     """A reading inside was marked unusable by its source (calibration, fault ...)."""
     CONFLICT = 512
     """Two different values claim one time inside; neither is used."""
+    LOWER_BOUND = 1024
+    """Of a KPI: part of what it sums was missing at that time, so it is at least this much."""

@@ -192,6 +192,8 @@ class Channel:
     """In order of time."""
     inputs: tuple[int, int] | None = None
     """For a product: channel ids of (concentration, flow or volume)."""
+    wire_unit: str | None = None
+    """Unit in which the source publishes where a message names none; None: the canonical one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

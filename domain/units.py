@@ -4,6 +4,7 @@ Units come from pint. A factor is looked up once for a channel or a message's un
 then multiplied in numpy; pint itself is never on the path of a reading.
 """
 
+import re
 from functools import cache, lru_cache
 
 import pint
@@ -51,6 +52,10 @@ _SPELLINGS = {
 _REACTIVE = frozenset({"varh", "kvarh", "Mvarh"})
 _TEXT_BYTES = 32
 
+# pint evaluates what it is given: "9**9**9**9" in a message would keep it busy for ever, and "kWh/0" divides by zero.
+_NAME = "[A-Za-z%°µμ][A-Za-z0-9_²³]*"
+_SHAPE = re.compile(f"1|{_NAME}(?:/{_NAME})?")
+
 
 @cache
 def _units() -> pint.UnitRegistry[float]:
@@ -83,6 +88,10 @@ def conversion_factor(unit: str, canonical: str) -> float:
         return 1.0
     if len(unit) > _TEXT_BYTES:
         raise UnitError(f"unit {unit[:_TEXT_BYTES]!r}... is longer than {_TEXT_BYTES} characters")
+    if _SHAPE.fullmatch(unit) is None:
+        raise UnitError(f"unit {unit!r} is not written like `kWh` or `m3/h`; this channel is in {canonical}")
+    if "pH" in (unit, canonical):
+        raise UnitError(f"unit {unit!r} cannot be brought to {canonical}: pH is a scale of its own")
     if (unit in _REACTIVE) != (canonical in _REACTIVE):
         raise UnitError(f"unit {unit!r} cannot be brought to {canonical}: one is reactive energy")
     registry = _units()

@@ -1,20 +1,13 @@
-"""What all tests share: where the real meter data is, and how strict a missing service is."""
+"""What all tests share: real servers (`tests.support.services`) and where the real meter data is."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.strictness import missing
 
-def in_ci() -> bool:
-    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
-
-
-def missing(what: str) -> None:
-    """Fail where nothing may be missing, else leave the test out with a notice."""
-    if in_ci():
-        pytest.fail(f"missing in CI: {what}")
-    pytest.skip(f"left out: {what}")
+pytest_plugins = ["tests.support.services", "tests.support.brokers"]
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +16,4 @@ def real_data() -> Path:
     folder = os.environ.get("KAWASAN_REAL_DATA")
     if not folder or not (Path(folder) / "steel_gwangyang_2018_15min.csv").is_file():
         missing("KAWASAN_REAL_DATA does not name a folder with steel_gwangyang_2018_15min.csv")
-    return Path(str(folder))
+    return Path(folder)

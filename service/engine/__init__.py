@@ -1,3 +1,6 @@
-"""The loop that recomputes what was touched."""
+"""The engine: what was touched is computed again, from scratch, in one transaction per cycle."""
 
-__all__: list[str] = []
+from service.engine.cycle import Cycle, run_cycle
+from service.engine.loop import run_engine
+
+__all__ = ["Cycle", "run_cycle", "run_engine"]

@@ -1,5 +1,5 @@
 -- Registry, readings, ledger, rejections, the queue of the engine, and the numbers it makes.
--- Runs on TimescaleDB and on plain PostgreSQL 15 or newer; hypertables are made by store/hypertables.sql where the extension is there.
+-- Runs on TimescaleDB and on plain PostgreSQL 15 or newer; hypertables are made by store/views/10_hypertables.sql where the extension is there.
 
 CREATE TABLE park (
     id          smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -56,6 +56,7 @@ CREATE TABLE channel (
     valid_to    timestamptz,
     input_concentration int REFERENCES channel,
     input_flow          int REFERENCES channel,
+    wire_unit   text,                           -- unit the source publishes in; null: the canonical one
     UNIQUE (meter_id, quantity)
 );
 
@@ -68,7 +69,7 @@ CREATE TABLE device (
     valid_from    timestamptz NOT NULL,
     valid_to      timestamptz,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    recorded_by   text NOT NULL DEFAULT current_user,
+    recorded_by   text NOT NULL DEFAULT session_user,
     superseded_at timestamptz
 );
 
@@ -79,7 +80,7 @@ CREATE TABLE multiplier (
     valid_from    timestamptz NOT NULL,
     factor        float8 NOT NULL CHECK (factor > 0),
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    recorded_by   text NOT NULL DEFAULT current_user,
+    recorded_by   text NOT NULL DEFAULT session_user,
     superseded_at timestamptz
 );
 CREATE UNIQUE INDEX multiplier_in_force ON multiplier (channel_id, valid_from) WHERE superseded_at IS NULL;
@@ -92,7 +93,7 @@ CREATE TABLE exchange (
     closing       float8 NOT NULL,
     opening       float8 NOT NULL,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    recorded_by   text NOT NULL DEFAULT current_user,
+    recorded_by   text NOT NULL DEFAULT session_user,
     superseded_at timestamptz
 );
 CREATE UNIQUE INDEX exchange_in_force ON exchange (channel_id, at) WHERE superseded_at IS NULL;
@@ -112,7 +113,7 @@ CREATE TABLE compliance_rule (
     valid_from    timestamptz NOT NULL,
     valid_to      timestamptz,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
-    recorded_by   text NOT NULL DEFAULT current_user,
+    recorded_by   text NOT NULL DEFAULT session_user,
     superseded_at timestamptz,
     CHECK (lowest IS NOT NULL OR highest IS NOT NULL)
 );
@@ -129,7 +130,7 @@ CREATE TABLE reading (
     PRIMARY KEY (channel_id, ts)
 );
 
--- Every distinct value that claims a key with a conflict, the stored one included.
+-- Every distinct value (with its quality) that claims a key with a conflict, the stored one included.
 CREATE TABLE reading_conflict (
     channel_id  int NOT NULL,
     ts          timestamptz NOT NULL,
@@ -137,7 +138,7 @@ CREATE TABLE reading_conflict (
     quality     int NOT NULL,
     received_at timestamptz NOT NULL,
     batch_id    bigint NOT NULL,
-    PRIMARY KEY (channel_id, ts, value)
+    PRIMARY KEY (channel_id, ts, value, quality)
 );
 
 CREATE TABLE latest (
@@ -146,7 +147,7 @@ CREATE TABLE latest (
     value       float8 NOT NULL,
     quality     int NOT NULL,
     received_at timestamptz NOT NULL
-);
+) WITH (fillfactor = 70);                       -- both are updated all the time: room for HOT updates
 
 -- Which UTC days of a channel hold readings, so that a neighbour is found without searching chunks.
 CREATE TABLE channel_day (
@@ -156,7 +157,7 @@ CREATE TABLE channel_day (
     last_ts    timestamptz NOT NULL,
     n          int NOT NULL,
     PRIMARY KEY (channel_id, day)
-);
+) WITH (fillfactor = 70);
 
 -- The ledger counts values: received = stored + duplicate + conflict + rejected, in the same transaction as the rows.
 CREATE TABLE batch (
@@ -317,5 +318,6 @@ CREATE TABLE token (
     user_id     int NOT NULL REFERENCES app_user ON DELETE CASCADE,
     label       text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    expires_at  timestamptz
+    expires_at  timestamptz,
+    UNIQUE (user_id, label)
 );

@@ -1,0 +1,192 @@
+"""The entries of a park file: the shapes of one document that describes a park.
+
+Frozen values that pydantic checks one by one. What relates two places to each other is
+:mod:`domain.parkchecks`; reading a file's text is :mod:`domain.parkfile`, which is what others import.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from domain.registry import Kind, MeterRole, RuleStatistic, RuleWindow, Stamp, Statistic
+
+__all__ = [
+    "ChannelEntry",
+    "DeviceEntry",
+    "ExchangeEntry",
+    "Life",
+    "MeterEntry",
+    "MultiplierEntry",
+    "ParkEntry",
+    "ParkFile",
+    "RuleEntry",
+    "TenantEntry",
+    "life_of",
+    "starts",
+]
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class MultiplierEntry(_Entry):
+    """The factor between the device's own index and the canonical unit, from a moment on."""
+
+    valid_from: AwareDatetime
+    factor: Positive
+
+
+class ExchangeEntry(_Entry):
+    """A device taken down and another put up, with both readings of this channel at that moment."""
+
+    at: AwareDatetime
+    closing: Finite
+    opening: Finite
+
+
+class DeviceEntry(_Entry):
+    """A device on the meter from one time to another."""
+
+    serial: str = Field(min_length=1, max_length=100)
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
+
+
+class ChannelEntry(_Entry):
+    """One quantity of a meter."""
+
+    quantity: str
+    """A key of the quantity table, for example `energy_import`."""
+    kind: Kind
+    unit: str | None = None
+    """Unit in which the source publishes, where it is not the canonical one; only its factor is applied."""
+    interval_s: int = Field(gt=0, le=32 * 86400)
+    """How often a reading is expected; for intervals and means, what each value covers. [s]"""
+    stamp: Stamp = Stamp.START
+    statistic: Statistic = Statistic.INSTANT
+    resolution: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """The smallest step the device shows. [canonical unit]"""
+    digits: int | None = Field(default=None, ge=1, le=15)
+    """Digits of the register before it starts again at zero, in steps of `digit_value`."""
+    digit_value: Positive = 1.0
+    """What one count of the lowest digit means. [canonical unit]"""
+    max_rate: Positive | None = None
+    """Largest plausible rate, before the multiplier; registers must have it. [canonical unit per hour]"""
+    valid_from: AwareDatetime | None = None
+    """None: as long as the meter."""
+    valid_to: AwareDatetime | None = None
+    multipliers: tuple[MultiplierEntry, ...] = ()
+    exchanges: tuple[ExchangeEntry, ...] = ()
+
+
+class MeterEntry(_Entry):
+    """A metering point."""
+
+    key: Key
+    name: str = Field(min_length=1, max_length=200)
+    role: MeterRole
+    parent: str | None = None
+    """`tenant/meter` of the meter upstream."""
+    demand_block_s: int | None = None
+    """None: the park's base interval. [s]"""
+    error_share: float = Field(default=0.02, ge=0, le=1)
+    valid_from: AwareDatetime | None = None
+    """None: as long as the tenant."""
+    valid_to: AwareDatetime | None = None
+    devices: tuple[DeviceEntry, ...] = ()
+    channels: tuple[ChannelEntry, ...] = Field(min_length=1)
+
+
+class TenantEntry(_Entry):
+    """A resident firm; the key `_park` stands for the operator."""
+
+    key: Key
+    name: str = Field(min_length=1, max_length=200)
+    sector: str | None = None
+    valid_from: AwareDatetime | None = None
+    """None: as long as the park."""
+    valid_to: AwareDatetime | None = None
+    meters: tuple[MeterEntry, ...] = ()
+
+
+class RuleEntry(_Entry):
+    """A limit on one quantity of one compliance point."""
+
+    key: Key
+    meter: str
+    """`tenant/meter` of the compliance point."""
+    quantity: str
+    statistic: RuleStatistic
+    window: RuleWindow
+    least_valid: float = Field(default=0.75, ge=0, le=1)
+    lowest: Finite | None = None
+    highest: Finite | None = None
+    legal_basis: str = Field(min_length=1, max_length=500)
+    confirmed: bool = False
+    """Whether somebody read the limit in the document that `legal_basis` names."""
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+
+
+class ParkEntry(_Entry):
+    """The park itself."""
+
+    key: Key
+    name: str = Field(min_length=1, max_length=200)
+    timezone: str
+    """IANA zone, for example `Asia/Jakarta`."""
+    base_minutes: Literal[5, 15, 30, 60] = 15
+    lateness_minutes: int = Field(default=10, ge=0, le=7 * 24 * 60)
+    """How long after its end an interval stays provisional. [min]"""
+    valid_from: AwareDatetime
+    """From when readings are taken; everything below that says no other time starts then."""
+
+
+class ParkFile(_Entry):
+    """A park, its tenants, their meters and channels, and its compliance rules.
+
+    In a file, fields of the topmost level that begin with `x-` may hold anything: they are the place
+    for YAML anchors, and are left out before the rest is read.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
+
+    park: ParkEntry
+    tenants: tuple[TenantEntry, ...] = ()
+    rules: tuple[RuleEntry, ...] = ()
+
+
+def starts(own: datetime | None, above: datetime) -> datetime:
+    """When something begins that says nothing of its own: with what it belongs to."""
+    return above if own is None else own
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From when to when something is there; no `stop`: still."""
+
+    start: datetime
+    stop: datetime | None
+
+    def within(self, outer: "Life") -> bool:
+        """Whether all of it lies inside `outer`."""
+        return self.start >= outer.start and (outer.stop is None or (self.stop is not None and self.stop <= outer.stop))
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether `moment` lies inside; the stop does not."""
+        return self.start <= moment and (self.stop is None or moment < self.stop)
+
+    def __str__(self) -> str:
+        return f"{self.start.isoformat()} to {'open' if self.stop is None else self.stop.isoformat()}"
+
+
+def life_of(entry: TenantEntry | MeterEntry | ChannelEntry | RuleEntry, outer: Life) -> Life:
+    """When an entry is there; what it does not say it has from what it belongs to."""
+    return Life(starts(entry.valid_from, outer.start), outer.stop if entry.valid_to is None else entry.valid_to)

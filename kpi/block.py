@@ -1,0 +1,293 @@
+"""Interval amounts laid on the rows of some members: who has what in which cell, and how much of it is known."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import InputError
+from domain.frames import AmountFrame, FloatArray, Subject
+from domain.quality import Flag
+from domain.registry import Park, Registry
+from domain.time import SECOND_US, IntArray, Level, base_edges, to_datetime
+from kpi.members import Members
+from kpi.tree import FOREVER_US, Rows, Tree, overlap
+from kpi.weights import Weights, last_days
+
+__all__ = ["Block", "Coverage", "Scene", "coverage", "known_terms", "lay", "spread", "ticked_edge"]
+
+BoolArray = NDArray[np.bool_]
+
+ROUNDING_S = 1e-6
+"""Times are whole microseconds: sums of seconds that differ by less are equal. [s]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """All that KPIs are computed from, once for all of them."""
+
+    registry: Registry
+    tree: Tree
+    level: Level
+    """What is asked for."""
+    subjects: tuple[Subject, ...]
+    frame: AmountFrame
+    cells: IntArray
+    """(n + 1,) edges of the intervals of the frame's rows. [us UTC]"""
+    atoms: IntArray
+    """(a + 1,) edges of the intervals for which terms are made: those of the level, at most days. [us UTC]"""
+    periods: IntArray
+    """(p + 1,) edges of the intervals of the level. [us UTC]"""
+    ticked_us: int
+    """Up to here intervals are final, and readings expected; on an edge of a base interval. [us UTC]"""
+    weights: Weights | None
+    """None: all members count the same."""
+
+    def weights_of(self, members: Members, edges: IntArray) -> FloatArray:
+        """(r, p) what each row usually amounts to in a day, seen from the end of each interval; NaN: not known."""
+        if self.weights is None:
+            return np.full((len(members.rows), len(edges) - 1), np.nan)
+        return self.weights.of(members.channel_id, last_days(self.registry.park, edges))
+
+    def expected_s(self, rows: Rows, edges: IntArray) -> FloatArray:
+        """(r, p) time in which each row should have been measured: its life, up to the tick. [s]"""
+        until = np.minimum(rows.to_us, self.ticked_us)
+        return overlap(rows.from_us[:, None], until[:, None], edges[:-1], edges[1:]) / SECOND_US
+
+    def alive(self, rows: Rows, edges: IntArray) -> BoolArray:
+        """(r, p) whether each row counts at all in each interval, past or to come."""
+        return overlap(rows.from_us[:, None], rows.to_us[:, None], edges[:-1], edges[1:]) > 0
+
+
+def ticked_edge(park: Park) -> int:
+    """The last edge of a base interval up to which the park is ticked; before all time where it is not. [us UTC]"""
+    if park.ticked_to_us is None:
+        return -FOREVER_US
+    return int(base_edges(park.zone, park.base_s, park.ticked_to_us, park.ticked_to_us + 1)[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Rows of an amount frame, each in the cell of one member row; sorted by row and time. All arrays are (k,)."""
+
+    shape: tuple[int, int]
+    """Member rows, cells."""
+    row: IntArray
+    cell: IntArray
+    start_us: IntArray
+    stop_us: IntArray
+    source: IntArray
+    """Where it stands in the frame."""
+    amount: FloatArray
+    """NaN where nothing is known. [unit]"""
+    estimated: FloatArray
+    """[unit]"""
+    measured_s: FloatArray
+    covered_s: FloatArray
+    """The expected part of `measured_s`. [s]"""
+    expected_s: FloatArray
+    flags: IntArray
+
+    @property
+    def measured(self) -> BoolArray:
+        """Whether some of the amount was measured."""
+        return ~np.isnan(self.amount) & (self.measured_s > 0)
+
+    @property
+    def whole(self) -> BoolArray:
+        """Whether the interval was measured from end to end, so that it may enter ratios and peaks."""
+        length_s = (self.stop_us - self.start_us) / SECOND_US
+        return self.measured & (self.measured_s >= length_s - ROUNDING_S)
+
+    def keys(self, edges: IntArray) -> IntArray:
+        """Index of each entry in a flattened (rows, intervals) array."""
+        return self.row * (len(edges) - 1) + np.searchsorted(edges, self.start_us, side="right") - 1
+
+    def summed(self, values: FloatArray | BoolArray, edges: IntArray) -> FloatArray:
+        """Sums per row and interval, added up in order of time: (k,) to (rows, intervals), 0 where there is none."""
+        shape = (self.shape[0], len(edges) - 1)
+        weights = values.astype(np.float64, copy=False)
+        sums: FloatArray = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
+        return sums.reshape(shape)
+
+    def joined(self, edges: IntArray) -> IntArray:
+        """Flags per row and interval: (rows, intervals)."""
+        joined = np.zeros((self.shape[0], len(edges) - 1), dtype=np.int64)
+        keys = self.keys(edges)
+        if len(keys):
+            first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+            joined.ravel()[keys[first]] = np.bitwise_or.reduceat(self.flags, first)
+        return joined
+
+    def extreme(self, reduction: np.ufunc, values: FloatArray, edges: IntArray) -> FloatArray:
+        """`np.fmin` or `np.fmax` per row and interval: (rows, intervals), NaN where there is none."""
+        extremes = np.full((self.shape[0], len(edges) - 1), np.nan)
+        keys = self.keys(edges)
+        if len(keys):
+            first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+            extremes.ravel()[keys[first]] = reduction.reduceat(values, first)
+        return extremes
+
+    def only(self, chosen: IntArray | BoolArray) -> "Block":
+        """Some of the entries, in the same order."""
+        columns = {column.name: getattr(self, column.name)[chosen] for column in fields(self) if column.name != "shape"}
+        return replace(self, **columns)
+
+    def of_rows(self, row: IntArray, rows: int) -> "Block":
+        """The same entries, their member rows counted anew."""
+        return replace(self, row=row, shape=(rows, self.shape[1]))
+
+
+def lay(scene: Scene, rows: Rows, channel: IntArray | None = None) -> Block:
+    """
+    The amounts of some member rows, in their lives.
+
+    Parameters
+    ----------
+    scene : Scene
+    rows : Rows
+    channel : int64 (r,), optional
+        Positions of other channels to take in place of the rows' own (the reactive energy beside the active); -1: none.
+
+    Raises
+    ------
+    InputError
+        An amount inside the range does not begin on an edge of its level.
+    """
+    tree, frame, cells = scene.tree, scene.frame, scene.cells
+    place = rows.channel if channel is None else channel
+    channel_id = np.where(place >= 0, tree.channel_id[place], -1)
+    first = np.searchsorted(frame.channel_id, channel_id, side="left")
+    count = np.searchsorted(frame.channel_id, channel_id, side="right") - first
+    row = np.repeat(np.arange(len(rows)), count)
+    source = np.arange(len(row)) + np.repeat(first - np.cumsum(count) + count, count)
+    start_us = frame.start_us[source]
+    inside = (start_us >= cells[0]) & (start_us < cells[-1])
+    row, source, start_us = row[inside], source[inside], start_us[inside]
+    cell = np.searchsorted(cells, start_us, side="right") - 1
+    astray = cells[cell] != start_us
+    if astray.any():
+        place_us = int(start_us[astray][0])
+        raise InputError(
+            f"channel {frame.channel_id[source[astray][0]]} has an amount from {to_datetime(place_us)}, "
+            f"which is no edge of level {frame.level.key}; make the amounts with the park's zone and base interval"
+        )
+    stop_us = cells[cell + 1]
+    lives = overlap(rows.from_us[row], rows.to_us[row], start_us, stop_us) > 0
+    row, source, start_us, stop_us, cell = (part[lives] for part in (row, source, start_us, stop_us, cell))
+    expected_s = overlap(rows.from_us[row], np.minimum(rows.to_us[row], scene.ticked_us), start_us, stop_us) / SECOND_US
+    measured_s, estimated = frame.measured_s[source], frame.estimated[source]
+    flags = frame.flags[source].astype(np.int64)
+    # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
+    nothing = (measured_s <= 0) & (estimated == 0) & (flags & Flag.ESTIMATED == 0)
+    return Block(
+        shape=(len(rows), len(cells) - 1),
+        row=row,
+        cell=cell,
+        start_us=start_us,
+        stop_us=stop_us,
+        source=source,
+        amount=np.where(nothing, np.nan, frame.amount[source]),
+        estimated=np.where(nothing, 0.0, estimated),
+        measured_s=measured_s,
+        covered_s=np.minimum(measured_s, expected_s),
+        expected_s=expected_s,
+        flags=flags,
+    )
+
+
+def known_terms(block: Block, members: Members, edges: IntArray) -> FloatArray:
+    """
+    What the targets amount to: the measured part and the estimated part.
+
+    Returns
+    -------
+    float64 (t, sides, p, 2) [unit of the channels]
+        A measured part is NaN where nothing was measured, an estimated part where nothing at all is known.
+    """
+    measured, known = block.measured, ~np.isnan(block.amount)
+    parts = (
+        (np.where(measured, block.amount - block.estimated, 0.0), measured),
+        (np.where(known, np.where(measured, block.estimated, block.amount), 0.0), known),
+    )
+    terms = []
+    for values, counted in parts:
+        total = members.summed(block.summed(values, edges))
+        some = members.summed(block.summed(counted, edges)) > 0
+        terms.append(np.where(some, total, np.nan))
+    return np.stack(terms, axis=-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of the expected time is known; (t, p), NaN where none is expected."""
+
+    profile: FloatArray
+    total: FloatArray
+
+
+def coverage(scene: Scene, block: Block, members: Members) -> Coverage:
+    """
+    Coverage of sums over each interval of the level, weighted by what the members usually amount to.
+
+    Of a balance, the smaller coverage of its two sides.
+    """
+    edges = scene.periods
+    expected = scene.expected_s(members.rows, edges)
+    covered = block.summed(block.covered_s, edges)
+    known = np.minimum(covered + block.summed(_closed_gaps(scene, block, members.rows), edges), expected)
+    weight = spread(members, scene.weights_of(members, edges), expected)
+    whole = _weighted(members, weight, expected)
+    shares = []
+    for seconds in (np.minimum(covered, expected), known):
+        share = np.full(whole.shape, np.nan)
+        np.divide(_weighted(members, weight, seconds), whole, out=share, where=whole > 0)
+        # Seconds are added up in another order than they are expected in.
+        shares.append(np.minimum(share.reshape(len(members.kpi), members.sides, -1).min(axis=1), 1.0))
+    return Coverage(profile=shares[0], total=shares[1])
+
+
+def _closed_gaps(scene: Scene, block: Block, rows: Rows) -> FloatArray:
+    """Expected part of the long gaps that begin in each entry and end within the same interval of the level. [s]"""
+    frame, source = scene.frame, block.source
+    inner = np.minimum(frame.inner_gap_s[source], block.expected_s - block.covered_s)
+    stop_us = frame.gap_stop_us[source]
+    length_us = np.rint(frame.gap_s[source] * SECOND_US).astype(np.int64)
+    period = np.searchsorted(scene.periods, block.start_us, side="right") - 1
+    closed = (length_us > 0) & (stop_us <= scene.periods[period + 1])
+    until = np.minimum(rows.to_us[block.row], scene.ticked_us)
+    reach = overlap(stop_us - length_us, stop_us, rows.from_us[block.row], until) / SECOND_US
+    return np.maximum(inner, 0.0) + np.where(closed, reach, 0.0)
+
+
+def spread(members: Members, weight: FloatArray, expected: FloatArray) -> FloatArray:
+    """
+    Weights of the pairs: a member that has none gets the mean of the others; where none has any, all are equal.
+
+    Parameters
+    ----------
+    members : Members
+    weight : float64 (r, p)
+        Not negative; NaN where it is not known.
+    expected : float64 (r, p)
+        0 where the row does not count.
+
+    Returns
+    -------
+    float64 (q, p)
+        0 where the row does not count.
+    """
+    counts = expected[members.pair_row] > 0
+    own = weight[members.pair_row]
+    known = counts & ~np.isnan(own)
+    number = np.add.reduceat(known.astype(np.float64), members.first, axis=0)
+    mean = np.add.reduceat(np.where(known, own, 0.0), members.first, axis=0) / np.maximum(number, 1.0)
+    group = members.pair_group
+    full = np.where(known, own, np.where(counts, mean[group], 0.0))
+    # No weight at all, or only zeros (everything idle for a month): then each member counts the same.
+    idle = np.add.reduceat(full, members.first, axis=0) <= 0
+    return np.where(idle[group] & counts, 1.0, full)
+
+
+def _weighted(members: Members, weight: FloatArray, seconds: FloatArray) -> FloatArray:
+    return np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)

@@ -1,0 +1,191 @@
+"""The catalogue: every KPI there is, one entry each.
+
+To add one, add an entry. Where its terms come out of the amounts in a way that no family knows yet, add a function
+to :mod:`kpi.measures`; where its formula is new, one to :mod:`kpi.formulas`. Nothing else has to change.
+"""
+
+from domain.frames import SubjectKind
+from domain.registry import ComplianceRule, Kind, Registry
+from domain.time import Level
+from kpi import formulas
+from kpi.compliance import COMPLIANCE, check_rules, window_level
+from kpi.definition import Fold, Gate, Kpi, Term
+from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, LOADS, POWER_FACTOR, WATER, WATER_BALANCE
+
+__all__ = ["CATALOGUE", "for_registry"]
+
+EVERYBODY = frozenset(SubjectKind)
+PARK_ONLY = frozenset({SubjectKind.PARK})
+
+
+def _amount(unit: str) -> tuple[Term, ...]:
+    return Term(key="measured", unit=unit), Term(key="estimated", unit=unit)
+
+
+_ENTERED = (Term(key="hours_entered", unit="h"), Term(key="hours_expected", unit="h"))
+
+_DEMAND = (
+    Term(key="peak", unit="kW", fold=Fold.MAX),
+    Term(key="missing_at_peak", unit="1", fold=Fold.AT_MAX),
+    *_ENTERED,
+    Term(key="energy", unit="kWh"),
+    Term(key="hours", unit="h"),
+)
+
+_BALANCE = (
+    Term(key="supply_measured", unit="m3"),
+    Term(key="supply_estimated", unit="m3"),
+    Term(key="use_measured", unit="m3"),
+    Term(key="use_estimated", unit="m3"),
+)
+
+CATALOGUE = (
+    Kpi(
+        key="electricity",
+        title="Electricity",
+        unit="kWh",
+        formula="sum of A(energy_import), else A(power), over the topmost use meters",
+        terms=_amount("kWh"),
+        family=ELECTRICITY,
+        figures=formulas.amount,
+        gate=Gate.TOTAL,
+        subjects=EVERYBODY,
+    ),
+    Kpi(
+        key="demand_peak",
+        title="Peak demand",
+        unit="kW",
+        formula="max over demand blocks of the coincident A(energy_import) / hours of the block",
+        terms=_DEMAND,
+        family=DEMAND,
+        figures=formulas.peak,
+        gate=Gate.PROFILE,
+        subjects=EVERYBODY,
+    ),
+    Kpi(
+        key="load_factor",
+        title="Load factor",
+        unit="1",
+        formula="energy / (peak x hours), all three of the same demand blocks",
+        terms=_DEMAND,
+        family=DEMAND,
+        figures=formulas.load_factor,
+        gate=Gate.PROFILE,
+        subjects=EVERYBODY,
+    ),
+    Kpi(
+        key="power_factor",
+        title="Power factor, lagging",
+        unit="1",
+        formula="E_P / sqrt(E_P^2 + E_Q^2), E_P = A(energy_import), E_Q = A(energy_reactive_lagging) of intervals with both",
+        terms=(Term(key="active", unit="kWh"), Term(key="reactive_lagging", unit="kvarh"), *_ENTERED),
+        family=POWER_FACTOR,
+        figures=formulas.power_factor,
+        gate=Gate.PROFILE,
+        subjects=EVERYBODY,
+    ),
+    Kpi(
+        key="water_intake",
+        title="Water intake",
+        unit="m3",
+        formula="sum of A(water_in), else A(water_flow), over the topmost use meters",
+        terms=_amount("m3"),
+        family=WATER,
+        figures=formulas.amount,
+        gate=Gate.TOTAL,
+        subjects=EVERYBODY,
+    ),
+    Kpi(
+        key="water_balance",
+        title="Water balance",
+        unit="m3",
+        formula="supply - use, with u = sqrt(sum (eps_k V_k)^2) over all meters of both",
+        terms=_BALANCE,
+        family=WATER_BALANCE,
+        figures=formulas.balance,
+        gate=Gate.TOTAL,
+        subjects=PARK_ONLY,
+        error=formulas.balance_error,
+    ),
+    Kpi(
+        key="water_loss_share",
+        title="Water loss, share of supply",
+        unit="1",
+        formula="(supply - use) / supply, with u = sqrt(u_use^2 + (use/supply)^2 u_supply^2) / supply",
+        terms=_BALANCE,
+        family=WATER_BALANCE,
+        figures=formulas.loss_share,
+        gate=Gate.TOTAL,
+        subjects=PARK_ONLY,
+        error=formulas.loss_share_error,
+    ),
+    Kpi(
+        key="availability",
+        title="Availability of readings",
+        unit="1",
+        formula="expected slots with at least one reading / expected slots, over all published channels",
+        terms=(Term(key="filled", unit="1"), Term(key="expected", unit="1")),
+        family=AVAILABILITY,
+        figures=formulas.filled_slots,
+        gate=Gate.NONE,
+        subjects=EVERYBODY,
+    ),
+)
+"""The KPIs that every park has; those of its pollutants and rules are added by :func:`for_registry`."""
+
+
+def for_registry(registry: Registry) -> tuple[Kpi, ...]:
+    """
+    All KPIs of a park: the catalogue, a load for each pollutant that has a product, a compliance for each rule key.
+
+    Raises
+    ------
+    RegistryError
+        A rule cannot be judged.
+    """
+    check_rules(registry)
+    products = {channel.quantity for channel in registry.channels if channel.kind is Kind.PRODUCT}
+    pollutants = sorted(quantity.removeprefix("load_") for quantity in products if quantity.startswith("load_"))
+    rules: dict[str, list[ComplianceRule]] = {}
+    for rule in registry.rules:
+        rules.setdefault(rule.key, []).append(rule)
+    return (
+        *CATALOGUE,
+        *(_load(pollutant) for pollutant in pollutants),
+        *(_compliance(key, rules[key]) for key in sorted(rules)),
+    )
+
+
+def _load(pollutant: str) -> Kpi:
+    return Kpi(
+        key=f"load_{pollutant}",
+        title=f"Pollutant load, {pollutant}",
+        unit="kg",
+        formula=f"sum of the integral of {pollutant} x effluent flow x 1e-3 while both are known; "
+        "tenants: meters to the sewer, park: outlets to the river",
+        terms=(*_amount("kg"), Term(key="input_hours", unit="h")),
+        family=LOADS,
+        figures=formulas.load,
+        gate=Gate.TOTAL,
+        subjects=EVERYBODY,
+        of=pollutant,
+    )
+
+
+def _compliance(key: str, rules: list[ComplianceRule]) -> Kpi:
+    # A window counts where it lies, so no level may be shorter than the longest window that ever held.
+    shortest = max(window_level(rule.window) for rule in rules)
+    return Kpi(
+        key=f"compliance_{key}",
+        title=f"Compliance, {key}",
+        unit="1",
+        formula="windows ok / (windows ok + windows exceeded); invalid windows lower the coverage",
+        terms=(Term(key="ok", unit="1"), Term(key="exceeded", unit="1"), Term(key="invalid", unit="1")),
+        family=COMPLIANCE,
+        figures=formulas.compliance,
+        gate=Gate.NONE,
+        subjects=EVERYBODY,
+        levels=frozenset(level for level in Level if level >= shortest),
+        source="; ".join(dict.fromkeys(rule.legal_basis for rule in rules)),
+        of=key,
+    )

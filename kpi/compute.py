@@ -1,0 +1,251 @@
+"""KPIs of many subjects at once: from base amounts, or folded from stored days."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import InputError
+from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject
+from domain.quality import Flag
+from domain.registry import Registry
+from domain.time import IntArray, Level, base_edges, level_edges
+from kpi.block import Block, Scene, ticked_edge
+from kpi.definition import TERMS, Family, Kpi, Made
+from kpi.figures import Source, all_figures, sheets
+from kpi.members import Members
+from kpi.tree import Tree
+from kpi.weights import Weights
+
+__all__ = ["fold_kpis", "member_channels", "subject_kpis"]
+
+
+def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
+    registry: Registry,
+    subjects: tuple[Subject, ...],
+    kpis: tuple[Kpi, ...],
+    level: Level,
+    start_us: int,
+    stop_us: int,
+    base: AmountFrame,
+    weights: Weights | None = None,
+) -> KpiFrame:
+    """
+    KPIs of subjects at any level, from base amounts.
+
+    A row is there for every subject that has members of the KPI in the interval, by the lives of channel, meter and
+    tenant, whether anything was measured or not. No row means `not_configured`: the subject had nothing of it then. A KPI
+    that is not made for the level or the kind of subject has no rows either.
+
+    Parameters
+    ----------
+    registry : Registry
+        Its park's `ticked_to_us` says up to when readings were expected.
+    subjects : tuple of Subject
+        Of this park; one that it does not know has no rows.
+    kpis : tuple of Kpi
+        See :func:`kpi.catalogue.for_registry`.
+    level : Level
+    start_us, stop_us : int [us UTC]
+        All intervals of the level that cover `[start, stop)` are computed, each whole.
+    base : AmountFrame
+        Level BASE; all rows of :func:`member_channels` in those intervals. Rows of other channels and times are ignored.
+    weights : Weights, optional
+        For the days of `weight_days(park, Level.DAY, start, stop)` over the whole intervals; None: members count the same.
+
+    Returns
+    -------
+    KpiFrame
+
+    Raises
+    ------
+    InputError
+        The amounts are not of base intervals of this park, or weights of a day are missing.
+    """
+    _check_level(base.level, Level.BASE)
+    park = registry.park
+    periods = level_edges(park.zone, park.base_s, level, start_us, stop_us)
+    span = int(periods[0]), int(periods[-1])
+    scene = Scene(
+        registry=registry,
+        tree=Tree.of(registry),
+        level=level,
+        subjects=tuple(dict.fromkeys(subjects)),
+        frame=base,
+        cells=level_edges(park.zone, park.base_s, Level.BASE, *span),
+        atoms=level_edges(park.zone, park.base_s, min(level, Level.DAY), *span),
+        periods=periods,
+        ticked_us=ticked_edge(park),
+        weights=weights,
+    )
+
+    def from_base(family: Family, block: Block, members: Members) -> Source:
+        terms = family.terms(scene, block, members)
+        return lambda _: terms
+
+    return all_figures(scene, kpis, from_base)
+
+
+def fold_kpis(  # noqa: PLR0917 - as subject_kpis
+    registry: Registry,
+    subjects: tuple[Subject, ...],
+    kpis: tuple[Kpi, ...],
+    level: Level,
+    start_us: int,
+    stop_us: int,
+    days: KpiFrame,
+    channel_days: AmountFrame,
+    weights: Weights | None = None,
+    *,
+    open_day: AmountFrame | None = None,
+) -> KpiFrame:
+    """
+    KPIs of a week, month or year from the stored KPIs of its days; the same numbers as from base amounts.
+
+    Terms are folded from `days`, coverage and error bands come from `channel_days`, so that a gap that begins on one
+    day and ends on another is closed, and members are weighed as at the end of the period. Rows as in
+    :func:`subject_kpis`.
+
+    Parameters
+    ----------
+    registry, subjects, kpis
+        As in :func:`subject_kpis`.
+    level : Level
+        WEEK, MONTH or YEAR.
+    start_us, stop_us : int [us UTC]
+        All intervals of the level that cover `[start, stop)` are computed, each whole.
+    days : KpiFrame
+        Level DAY; the rows of the subjects and KPIs in those intervals. Others are ignored.
+    channel_days : AmountFrame
+        Level DAY; the rows of :func:`member_channels` in those intervals.
+    weights : Weights, optional
+        For the days of `weight_days(park, level, start, stop)`; None: members count the same.
+    open_day : AmountFrame, optional
+        Base amounts of the local day in which `ticked_to_us` lies. Its rows in `channel_days` do not tell what was
+        measured before the tick from what was measured after; without `open_day` the earlier part is taken as
+        measured as far as the whole would fill it.
+
+    Raises
+    ------
+    InputError
+        A level that is not folded, frames of another level, or weights of a day that are missing.
+    """
+    if level < Level.WEEK:
+        raise InputError(f"level {level.key} is not folded from days; compute it from base amounts")
+    _check_level(days.level, Level.DAY)
+    _check_level(channel_days.level, Level.DAY)
+    park = registry.park
+    periods = level_edges(park.zone, park.base_s, level, start_us, stop_us)
+    edges = level_edges(park.zone, park.base_s, Level.DAY, int(periods[0]), int(periods[-1]))
+    frame, cells = channel_days, edges
+    if open_day is not None:
+        _check_level(open_day.level, Level.BASE)
+        frame, cells = _opened(registry, edges, channel_days, open_day)
+    scene = Scene(
+        registry=registry,
+        tree=Tree.of(registry),
+        level=level,
+        subjects=tuple(dict.fromkeys(subjects)),
+        frame=frame,
+        cells=cells,
+        atoms=edges,
+        periods=periods,
+        ticked_us=ticked_edge(park),
+        weights=weights,
+    )
+    stored = _StoredDays.of(scene, days)
+
+    def from_days(_: Family, __: Block, members: Members) -> Source:
+        return lambda sheet: stored.made(sheet, members)
+
+    return all_figures(scene, kpis, from_days)
+
+
+def member_channels(registry: Registry, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> SmallArray:
+    """Ids of the channels whose amounts these KPIs of these subjects need, in order."""
+    tree = Tree.of(registry)
+    needed = [np.zeros(0, dtype=np.int64)]
+    for family, sheet in sheets(kpis):
+        members = family.members(registry, tree, subjects, sheet)
+        if members is not None:
+            needed.append(members.rows.channel)
+            needed.append(np.zeros(0, dtype=np.int64) if family.also is None else family.also(tree, members))
+    places = np.unique(np.concatenate(needed))
+    return tree.channel_id[places[places >= 0]]
+
+
+def _check_level(found: Level, wanted: Level) -> None:
+    if found is not wanted:
+        raise InputError(f"rows of level {found.key} were given where those of level {wanted.key} are needed")
+
+
+def _opened(
+    registry: Registry, days: IntArray, channel_days: AmountFrame, open_day: AmountFrame
+) -> tuple[AmountFrame, IntArray]:
+    """Amounts of days, but of base intervals on the day that is cut by the tick; and the edges of all of them."""
+    park, ticked_us = registry.park, ticked_edge(registry.park)
+    cut = int(np.searchsorted(days, ticked_us, side="right")) - 1
+    if not 0 <= cut < len(days) - 1 or days[cut] == ticked_us:
+        return channel_days, days
+    start_us, stop_us = int(days[cut]), int(days[cut + 1])
+    whole = channel_days.start_us != start_us
+    inside = (open_day.start_us >= start_us) & (open_day.start_us < stop_us)
+    columns = {
+        column.name: np.concatenate([getattr(channel_days, column.name)[whole], getattr(open_day, column.name)[inside]])
+        for column in fields(AmountFrame)
+        if column.name != "level"
+    }
+    order = np.lexsort((columns["start_us"], columns["channel_id"]))
+    frame = AmountFrame(level=Level.DAY, **{name: column[order] for name, column in columns.items()})
+    inner = base_edges(park.zone, park.base_s, start_us, stop_us)
+    return frame, np.concatenate([days[:cut], inner, days[cut + 2 :]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StoredDays:
+    """Stored KPIs of days, with the place of each row among the subjects and days of a scene."""
+
+    frame: KpiFrame
+    subjects: int
+    subject: IntArray
+    day: IntArray
+    days: int
+
+    @classmethod
+    def of(cls, scene: Scene, frame: KpiFrame) -> "_StoredDays":
+        asked = np.array([(one.kind.code << 32) + one.id for one in scene.subjects], dtype=np.int64)
+        code = (frame.subject_kind.astype(np.int64) << 32) + frame.subject_id
+        return cls(
+            frame=frame,
+            subjects=len(asked),
+            subject=_places(asked, code),
+            day=_places(scene.atoms[:-1], frame.start_us),
+            days=len(scene.atoms) - 1,
+        )
+
+    def made(self, sheet: tuple[Kpi, ...], members: Members) -> Made:
+        """The stored terms of each target on each day; NaN where a day has no row."""
+        kpi = _places(np.array([one.key for one in sheet]), self.frame.kpi)
+        target_of = np.full(len(sheet) * self.subjects, -1)
+        target_of[members.kpi * self.subjects + members.subject] = np.arange(len(members.kpi))
+        row = np.flatnonzero((kpi >= 0) & (self.subject >= 0) & (self.day >= 0))
+        target = target_of[kpi[row] * self.subjects + self.subject[row]]
+        row, target = row[target >= 0], target[target >= 0]
+        shape = (len(members.kpi), self.days)
+        terms = np.full((*shape, TERMS), np.nan)
+        peak_at_us, flags = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        terms[target, self.day[row]] = self.frame.terms[row]
+        peak_at_us[target, self.day[row]] = self.frame.peak_at_us[row]
+        # Whether a longer peak is a lower bound depends on its own block: the terms say it again.
+        flags[target, self.day[row]] = self.frame.flags[row] & ~int(Flag.LOWER_BOUND)
+        return Made(terms=terms, peak_at_us=peak_at_us, flags=flags)
+
+
+def _places(wanted: NDArray[np.int64] | NDArray[np.str_], found: NDArray[np.int64] | NDArray[np.str_]) -> IntArray:
+    """Position of each found value among the wanted ones; -1 where it is none of them."""
+    if not len(wanted):
+        return np.full(len(found), -1)
+    order = np.argsort(wanted)
+    place = np.searchsorted(wanted[order], found)
+    place[place == len(wanted)] = 0
+    return np.where(wanted[order][place] == found, order[place], -1)

@@ -1,0 +1,218 @@
+"""From terms to figures: fold the terms to the level, apply formula and gate, give each null its reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import InputError
+from domain.frames import FloatArray, KpiFrame, NullReason, SubjectKind
+from domain.quality import Flag
+from domain.time import IntArray, Level
+from kpi.block import Block, Coverage, Scene, lay
+from kpi.definition import TERMS, Family, Figures, Fold, Gate, Kpi, Made, Term
+from kpi.members import Members
+
+__all__ = ["DAY_GATE", "HOUR_GATE", "Source", "all_figures", "sheets"]
+
+HOUR_GATE = 0.75
+"""Least coverage for a value up to an hour."""
+DAY_GATE = 0.90
+"""Least coverage for a value from a day on."""
+ROUNDING = 1e-12
+
+Source = Callable[[tuple[Kpi, ...]], Made]
+"""Gives the terms of the KPIs of one sheet over the scene's atoms."""
+
+
+def sheets(kpis: tuple[Kpi, ...]) -> tuple[tuple[Family, tuple[Kpi, ...]], ...]:
+    """KPIs that are computed in one go: of one family, with one formula; of a shared family, one at a time."""
+    sheets: dict[tuple[object, ...], list[Kpi]] = {}
+    for kpi in dict.fromkeys(kpis):
+        key = (kpi.family, kpi.key) if kpi.family.shared else (kpi.family, kpi.figures, kpi.gate, kpi.error)
+        sheets.setdefault(key, []).append(kpi)
+    return tuple((sheet[0].family, tuple(sheet)) for sheet in sheets.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """What the KPIs of a sheet have in common, and those of a shared family too."""
+
+    members: Members
+    source: Source
+    coverage: Coverage | None
+    deviations: FloatArray | None
+
+
+def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family, Block, Members], Source]) -> KpiFrame:
+    """
+    The KPIs of a scene's subjects over its periods.
+
+    Parameters
+    ----------
+    scene : Scene
+    kpis : tuple of Kpi
+        Those that are not made for the scene's level are left out.
+    source_of : callable
+        Where the terms over the atoms come from: base amounts, or stored days.
+
+    Returns
+    -------
+    KpiFrame
+    """
+    shared: dict[Family, _Prepared | None] = {}
+    parts = []
+    for family, sheet in sheets(tuple(kpi for kpi in kpis if scene.level in kpi.levels)):
+        prepared = shared[family] if family in shared else _prepared(scene, family, sheet, source_of)
+        if family.shared:
+            shared[family] = prepared
+        if prepared is not None:
+            parts.append(_figures(scene, sheet, prepared))
+    return _in_order(scene.level, parts)
+
+
+def _prepared(
+    scene: Scene,
+    family: Family,
+    sheet: tuple[Kpi, ...],
+    source_of: Callable[[Family, Block, Members], Source],
+) -> _Prepared | None:
+    members = family.members(scene.registry, scene.tree, scene.subjects, sheet)
+    if members is None:
+        return None
+    block = lay(scene, members.rows)
+    return _Prepared(
+        members=members,
+        source=source_of(family, block, members),
+        coverage=None if family.coverage is None else family.coverage(scene, block, members),
+        deviations=None if family.deviations is None else family.deviations(scene, block, members),
+    )
+
+
+def _figures(scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared) -> KpiFrame:
+    """The rows of one sheet, in order of target and time."""
+    kpi, members = sheet[0], prepared.members
+    made = _folded(scene, prepared.source(sheet), kpi.terms)
+    kinds = np.array([subject.kind.code for subject in scene.subjects], dtype=np.int16)
+    offered = np.array([[kind in one.subjects for kind in SubjectKind] for one in sheet])
+    kept = members.any_of(scene.alive(members.rows, scene.periods))
+    kept &= offered[members.kpi, kinds[members.subject]][:, None]
+    target, period = np.nonzero(kept)
+    terms = made.terms[target, period]
+    figures = kpi.figures(terms)
+    profile, total = _coverages(figures, prepared.coverage, target, period)
+    reason = _reasons(figures, kpi.gate, scene.level, profile, total)
+    flags = made.flags[target, period]
+    if figures.lower_bound is not None:
+        flags |= np.where(figures.lower_bound, int(Flag.LOWER_BOUND), 0)
+    error = np.full(len(target), np.nan)
+    if kpi.error is not None and prepared.deviations is not None:
+        error = kpi.error(terms, prepared.deviations[target, :, period])
+    ids = np.array([subject.id for subject in scene.subjects], dtype=np.int32)
+    return KpiFrame(
+        level=scene.level,
+        kpi=np.array([one.key for one in sheet], dtype=np.str_)[members.kpi[target]],
+        subject_kind=kinds[members.subject[target]],
+        subject_id=ids[members.subject[target]],
+        start_us=scene.periods[period],
+        terms=terms,
+        measured=figures.measured,
+        value=np.where(reason == NullReason.NONE, figures.estimate, np.nan),
+        estimate=figures.estimate,
+        error=error,
+        profile_coverage=profile,
+        total_coverage=total,
+        estimated_share=figures.estimated_share,
+        peak_at_us=made.peak_at_us[target, period],
+        reason=reason,
+        flags=flags.astype(np.int32),
+    )
+
+
+def _coverages(
+    figures: Figures, members: Coverage | None, target: IntArray, period: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    if figures.coverage is not None:
+        return figures.coverage, figures.coverage
+    if members is None:
+        raise InputError("a KPI has neither coverage in its terms nor a coverage of its members")
+    return members.profile[target, period], members.total[target, period]
+
+
+def _reasons(figures: Figures, gate: Gate, level: Level, profile: FloatArray, total: FloatArray) -> NDArray[np.int16]:
+    """Why there is no value: an invalid pair says most, then too little data, then what the formula says."""
+    least = HOUR_GATE if level <= Level.HOUR else DAY_GATE
+    share = {Gate.PROFILE: profile, Gate.TOTAL: total}.get(gate)
+    short = np.zeros(len(profile), dtype=np.bool_) if share is None else ~(share >= least - ROUNDING)
+    short |= np.isnan(figures.estimate) & (figures.reason == NullReason.NONE)
+    return np.where(
+        short & (figures.reason != NullReason.INVALID_PAIR), np.int16(NullReason.INSUFFICIENT_DATA), figures.reason
+    ).astype(np.int16)
+
+
+def _folded(scene: Scene, made: Made, terms: tuple[Term, ...]) -> Made:
+    """The terms of atoms as terms of periods."""
+    first = np.searchsorted(scene.atoms, scene.periods[:-1])
+    if len(scene.atoms) == len(scene.periods):
+        return made
+    values = made.terms
+    folded = np.full((values.shape[0], len(first), TERMS), np.nan)
+    peak_at_us = np.zeros(folded.shape[:2], dtype=np.int64)
+    greatest = [place for place, term in enumerate(terms) if term.fold is Fold.MAX]
+    at = _first_greatest(values[..., greatest[0]], first) if greatest else None
+    for place, term in enumerate(terms):
+        if term.fold is Fold.SUM:
+            some = np.add.reduceat((~np.isnan(values[..., place])).astype(np.int64), first, axis=1) > 0
+            total = np.add.reduceat(np.nan_to_num(values[..., place]), first, axis=1)
+            folded[..., place] = np.where(some, total, np.nan)
+        elif at is not None:
+            folded[..., place] = np.take_along_axis(values[..., place], at, axis=1)
+    if at is not None:
+        peak_at_us = np.take_along_axis(made.peak_at_us, at, axis=1)
+    return Made(terms=folded, peak_at_us=peak_at_us, flags=np.bitwise_or.reduceat(made.flags, first, axis=1))
+
+
+def _first_greatest(values: FloatArray, first: IntArray) -> IntArray:
+    """(t, p) index of the first greatest value of each period; of its first atom where all are NaN."""
+    known = np.where(np.isnan(values), -np.inf, values)
+    greatest = np.maximum.reduceat(known, first, axis=1)
+    sizes = np.diff(np.append(first, values.shape[1]))
+    is_greatest = known == np.repeat(greatest, sizes, axis=1)
+    index = np.arange(values.shape[1])
+    return np.minimum.reduceat(np.where(is_greatest, index, values.shape[1]), first, axis=1)
+
+
+def _in_order(level: Level, parts: list[KpiFrame]) -> KpiFrame:
+    """Parts as one frame, sorted by KPI, subject kind, subject id and time."""
+    if not parts:
+        return _empty(level)
+    columns = {
+        column.name: np.concatenate([getattr(part, column.name) for part in parts])
+        for column in fields(KpiFrame)
+        if column.name != "level"
+    }
+    order = np.lexsort((columns["start_us"], columns["subject_id"], columns["subject_kind"], columns["kpi"]))
+    return KpiFrame(level=level, **{name: column[order] for name, column in columns.items()})
+
+
+def _empty(level: Level) -> KpiFrame:
+    nothing = np.zeros(0)
+    return KpiFrame(
+        level=level,
+        kpi=nothing.astype(np.str_),
+        subject_kind=nothing.astype(np.int16),
+        subject_id=nothing.astype(np.int32),
+        start_us=nothing.astype(np.int64),
+        terms=np.zeros((0, TERMS)),
+        measured=nothing,
+        value=nothing,
+        estimate=nothing,
+        error=nothing,
+        profile_coverage=nothing,
+        total_coverage=nothing,
+        estimated_share=nothing,
+        peak_at_us=nothing.astype(np.int64),
+        reason=nothing.astype(np.int16),
+        flags=nothing.astype(np.int32),
+    )

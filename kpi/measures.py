@@ -1,0 +1,227 @@
+"""How each family of KPIs finds its members and makes its terms out of base amounts."""
+
+import numpy as np
+
+from domain.frames import FloatArray, Subject, SubjectKind
+from domain.registry import Kind, MeterRole, Registry
+from domain.time import SECOND_US, IntArray, Level, level_edges
+from kpi.block import Block, Scene, coverage, known_terms, lay, spread
+from kpi.definition import Family, Kpi, Made, padded
+from kpi.demand import demand_terms
+from kpi.members import Claims, Members, claimed
+from kpi.tree import Rows, Tree, beside, carriers, rows_where, topmost
+
+__all__ = ["AVAILABILITY", "DEMAND", "ELECTRICITY", "LOADS", "POWER_FACTOR", "WATER", "WATER_BALANCE"]
+
+
+def _claims(
+    tree: Tree, rows: Rows, kinds: tuple[SubjectKind, ...], kpi: int = 0, first_row: int = 0
+) -> tuple[Claims, ...]:
+    """Every row belongs to its meter, its tenant and the park, as far as those kinds are asked for."""
+    meter = tree.meter[rows.channel]
+    owners = {
+        SubjectKind.METER: tree.meter_id[meter],
+        SubjectKind.TENANT: tree.tenant_id[meter],
+        SubjectKind.PARK: np.full(len(rows), tree.park_id, dtype=np.int32),
+    }
+    row = np.arange(first_row, first_row + len(rows))
+    return tuple(Claims(kpi=np.full(len(rows), kpi), kind=kind, owner=owners[kind], row=row) for kind in kinds)
+
+
+SUMMED = (SubjectKind.TENANT, SubjectKind.PARK)
+ALONE = (SubjectKind.METER,)
+
+
+def _used(tree: Tree, subjects: tuple[Subject, ...], own: Rows) -> Members | None:
+    """A tenant's topmost `use` meters, the park's union of those, and every meter by itself whatever its role."""
+    top = topmost(tree, own, MeterRole.USE, within_tenant=True)
+    claims = _claims(tree, top, SUMMED) + _claims(tree, own, ALONE, first_row=len(top))
+    return claimed(tree, top.followed_by(own), claims, subjects)
+
+
+def _electricity(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    return _used(tree, subjects, carriers(tree, "energy_import", "power"))
+
+
+def _water(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    return _used(tree, subjects, carriers(tree, "water_in", "water_flow"))
+
+
+def _without_peak(terms: FloatArray, flags: IntArray) -> Made:
+    return Made(terms=terms, peak_at_us=np.zeros(terms.shape[:2], dtype=np.int64), flags=flags)
+
+
+def _sum_terms(scene: Scene, block: Block, members: Members) -> Made:
+    parts = known_terms(block, members, scene.atoms)
+    terms = [parts[:, side, :, part] for side in range(members.sides) for part in range(2)]
+    return _without_peak(padded(*terms), members.joined(block.joined(scene.atoms)))
+
+
+ELECTRICITY = Family(members=_electricity, terms=_sum_terms, coverage=coverage)
+WATER = Family(members=_water, terms=_sum_terms, coverage=coverage)
+
+
+DEMAND = Family(members=_electricity, terms=demand_terms, shared=True)
+
+
+def _with_reactive(tree: Tree, rows: Rows) -> Rows:
+    """Active energy registers whose meter has lagging reactive energy beside it, while it has both."""
+    rows = rows.taken(tree.quantity[rows.channel] == "energy_import")
+    other = beside(tree, tree.meter[rows.channel], "energy_reactive_lagging")
+    rows, other = rows.taken(other >= 0), other[other >= 0]
+    return rows.within(tree.from_us[other], tree.to_us[other])
+
+
+def _power_factor(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    own = carriers(tree, "energy_import", "power")
+    top = _with_reactive(tree, topmost(tree, own, MeterRole.USE, within_tenant=True))
+    own = _with_reactive(tree, own)
+    claims = _claims(tree, top, SUMMED) + _claims(tree, own, ALONE, first_row=len(top))
+    return claimed(tree, top.followed_by(own), claims, subjects)
+
+
+def _power_factor_terms(scene: Scene, block: Block, members: Members) -> Made:
+    """Active and lagging reactive energy of the intervals that have both: (E_P, E_Q, hours entered, hours expected)."""
+    reactive = lay(scene, members.rows, _reactive(scene.tree, members))
+    cells, atoms = len(scene.cells) - 1, scene.atoms
+    places = [np.flatnonzero(one.whole) for one in (block, reactive)]
+    keys = [one.row[place] * cells + one.cell[place] for one, place in zip((block, reactive), places, strict=True)]
+    _, first, second = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    active, lagging = block.only(places[0][first]), reactive.only(places[1][second])
+    some = members.summed(active.summed(np.ones(len(active.row)), atoms))[:, 0] > 0
+    energies = [
+        np.where(some, members.summed(one.summed(one.amount, atoms))[:, 0], np.nan) for one in (active, lagging)
+    ]
+    due_s = scene.expected_s(members.rows, atoms)
+    weight = spread(members, scene.weights_of(members, atoms), due_s)
+    entered, due = (
+        np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)
+        for seconds in (np.minimum(active.summed(active.covered_s, atoms), due_s), due_s)
+    )
+    hours = np.maximum.reduceat(due_s[members.pair_row], members.first, axis=0) / 3600
+    share = np.zeros(due.shape)
+    np.divide(entered, due, out=share, where=due > 0)
+    flags = members.joined(block.joined(atoms) | reactive.joined(atoms))
+    return _without_peak(padded(*energies, hours * np.minimum(share, 1.0), hours), flags)
+
+
+def _reactive(tree: Tree, members: Members) -> IntArray:
+    return beside(tree, members.meter, "energy_reactive_lagging")
+
+
+POWER_FACTOR = Family(members=_power_factor, terms=_power_factor_terms, also=_reactive)
+
+
+def _water_sides(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    """The park's topmost supply meters on one side, everybody's topmost use meters on the other."""
+    own = carriers(tree, "water_in", "water_flow")
+    supply = topmost(tree, own, MeterRole.SUPPLY, within_tenant=False)
+    use = topmost(tree, own, MeterRole.USE, within_tenant=True)
+    rows = supply.followed_by(use)
+    row, park = np.arange(len(rows)), np.full(len(rows), tree.park_id, dtype=np.int32)
+    zero = np.zeros(len(rows), dtype=np.int64)
+    parts = (slice(0, len(supply)), slice(len(supply), len(rows)))
+    claims = tuple(
+        Claims(kpi=zero[part], kind=SubjectKind.PARK, owner=park[part], row=row[part], side=side)
+        for side, part in enumerate(parts)
+    )
+    return claimed(tree, rows, claims, subjects, sides=len(parts))
+
+
+def _deviations(scene: Scene, block: Block, members: Members) -> FloatArray:
+    """sqrt(sum (eps_k V_k)^2) of each side; a meter's error has one sign all along, so V is taken over the level."""
+    volumes = block.summed(np.where(np.isnan(block.amount), 0.0, block.amount), scene.periods)
+    errors = volumes * scene.tree.error_share[members.meter][:, None]
+    return np.sqrt(members.summed(errors**2)).transpose(0, 2, 1)
+
+
+WATER_BALANCE = Family(members=_water_sides, terms=_sum_terms, coverage=coverage, deviations=_deviations, shared=True)
+
+
+def _products(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> Members | None:
+    """Loads of a tenant's meters to the sewer, of the park's outlets to the river, and of every meter by itself."""
+    own = rows_where(
+        tree, (tree.kind == Kind.PRODUCT.value) & np.isin(tree.quantity, [f"load_{kpi.of}" for kpi in kpis])
+    )
+    claims: list[Claims] = []
+    role, quantity = tree.role[tree.meter[own.channel]], tree.quantity[own.channel]
+    asked = np.array([f"load_{kpi.of}" for kpi in kpis])
+    order = np.argsort(asked)
+    kpi = order[np.searchsorted(asked[order], quantity)] if len(own) else np.zeros(0, dtype=np.int64)
+    for kind, part in (
+        (SubjectKind.METER, np.ones(len(own), dtype=np.bool_)),
+        (SubjectKind.TENANT, role == MeterRole.DISCHARGE.value),
+        (SubjectKind.PARK, role == MeterRole.OUTLET.value),
+    ):
+        claims.extend(
+            Claims(kpi=kpi[part], kind=claim.kind, owner=claim.owner[part], row=claim.row[part])
+            for claim in _claims(tree, own, (kind,))
+        )
+    return claimed(tree, own, tuple(claims), subjects)
+
+
+def _product_terms(scene: Scene, block: Block, members: Members) -> Made:
+    """The load, and the hours in which one of its two inputs was measured, whether they met or not."""
+    made = _sum_terms(scene, block, members)
+    inputs = scene.tree.inputs[members.rows.channel]
+    hours = np.zeros(made.terms.shape[:2])
+    for column in range(inputs.shape[1]):
+        side = lay(scene, members.rows, scene.tree.places(inputs[:, column]))
+        hours = np.maximum(hours, members.summed(side.summed(side.measured_s, scene.atoms))[:, 0] / 3600)
+    made.terms[..., 2] = hours
+    return made
+
+
+def _inputs(tree: Tree, members: Members) -> IntArray:
+    return tree.places(tree.inputs[members.rows.channel].ravel())
+
+
+LOADS = Family(members=_products, terms=_product_terms, coverage=coverage, also=_inputs)
+
+
+def _published(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    """Every channel from which readings are expected at fixed intervals."""
+    rows = rows_where(tree, (tree.kind != Kind.PRODUCT.value) & (tree.kind != Kind.EVENT.value))
+    return claimed(tree, rows, _claims(tree, rows, SUMMED + ALONE), subjects)
+
+
+def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
+    """Slots with a reading, and slots: both beginning in the channel's life and before the tick."""
+    rows, atoms = members.rows, scene.atoms
+    until = np.minimum(rows.to_us, scene.ticked_us)
+    interval_us = scene.tree.interval_s[rows.channel] * SECOND_US
+    due = _slots(
+        scene,
+        np.broadcast_to(interval_us[:, None], (len(rows), len(atoms) - 1)),
+        np.maximum(rows.from_us[:, None], atoms[:-1]),
+        np.minimum(until[:, None], atoms[1:]),
+    )
+    due_here = _slots(
+        scene,
+        interval_us[block.row],
+        np.maximum(rows.from_us[block.row], block.start_us),
+        np.minimum(until[block.row], block.stop_us),
+    )
+    filled = block.summed(np.minimum(scene.frame.slots[block.source], due_here), atoms)
+    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in (filled, due)))
+    return _without_peak(terms, members.joined(block.joined(atoms)))
+
+
+def _slots(scene: Scene, interval_us: IntArray, from_us: IntArray, to_us: IntArray) -> IntArray:
+    """How many slots, counted from each local midnight, begin in `[from, to)`; 0 where that is empty."""
+    park = scene.registry.park
+    days = level_edges(park.zone, park.base_s, Level.DAY, int(scene.cells[0]), int(scene.cells[-1]))
+    kinds, kind = np.unique(interval_us, return_inverse=True)
+    of_day = -(-np.diff(days) // kinds[:, None])
+    before = np.concatenate([np.zeros((len(kinds), 1), dtype=np.int64), np.cumsum(of_day, axis=1)], axis=1)
+
+    def begun(instant_us: IntArray) -> IntArray:
+        inside = np.clip(instant_us, days[0], days[-1])
+        day = np.searchsorted(days, inside, side="right") - 1
+        return before[kind.reshape(inside.shape), day] + -(-(inside - days[day]) // interval_us)
+
+    slots: IntArray = np.where(from_us < to_us, begun(to_us) - begun(from_us), 0)
+    return slots
+
+
+AVAILABILITY = Family(members=_published, terms=_slot_terms)

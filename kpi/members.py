@@ -1,0 +1,138 @@
+"""Which channels make up a KPI of a subject.
+
+A *row* is a channel with the part of its life in which it counts; a *target* is one KPI of one subject; a *pair*
+says that a row belongs to a target. All of it is numpy columns, so that nothing loops over meters or subjects.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.frames import FloatArray, SmallArray, Subject, SubjectKind
+from domain.time import IntArray
+from kpi.tree import Rows, Tree
+
+__all__ = ["Claims", "Members", "claimed"]
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """Rows that belong to whoever owns them. All arrays are (n,)."""
+
+    kpi: IntArray
+    """Position of the KPI among those that are asked for."""
+    kind: SubjectKind
+    owner: SmallArray
+    """Id of the park, tenant or meter that the row belongs to."""
+    row: IntArray
+    side: int = 0
+    """Which side of a balance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """Targets (one KPI of one subject each) and the rows they are made of. There is no target without rows."""
+
+    rows: Rows
+    meter: IntArray
+    """(r,) position of each row's meter in the tree."""
+    channel_id: SmallArray
+    """(r,)"""
+    kpi: IntArray
+    """(t,) position of each target's KPI among those that were asked for."""
+    subject: IntArray
+    """(t,) position of each target's subject among those that were asked for."""
+    sides: int
+    """1, or 2 for a balance; every target has rows on every side."""
+    pair_row: IntArray
+    """(q,) rows in order of target, side and row."""
+    first: IntArray
+    """(t x sides,) where the rows of each target and side begin in `pair_row`."""
+
+    @property
+    def pair_group(self) -> IntArray:
+        """(q,) index into `first` of each pair."""
+        return np.repeat(np.arange(len(self.first)), np.diff(np.append(self.first, len(self.pair_row))))
+
+    def only(self, chosen: BoolArray) -> "Members":
+        """Some of the targets, over the same rows."""
+        groups = np.repeat(chosen, self.sides)
+        sizes = np.diff(np.append(self.first, len(self.pair_row)))
+        return replace(
+            self,
+            kpi=self.kpi[chosen],
+            subject=self.subject[chosen],
+            pair_row=self.pair_row[groups[self.pair_group]],
+            first=np.cumsum(sizes[groups]) - sizes[groups],
+        )
+
+    def summed(self, values: FloatArray) -> FloatArray:
+        """Sum over the rows of each target, in fixed order: (r, p) to (t, sides, p)."""
+        sums = np.add.reduceat(values[self.pair_row], self.first, axis=0)
+        return sums.reshape(len(self.kpi), self.sides, values.shape[1])
+
+    def joined(self, masks: IntArray) -> IntArray:
+        """Bit masks of the rows of each target, both sides together: (r, p) to (t, p)."""
+        return np.bitwise_or.reduceat(masks[self.pair_row], self.first[:: self.sides], axis=0)
+
+    def any_of(self, facts: BoolArray) -> BoolArray:
+        """Whether it is so for any row of each target: (r, p) to (t, p)."""
+        return np.logical_or.reduceat(facts[self.pair_row], self.first[:: self.sides], axis=0)
+
+
+def claimed(
+    tree: Tree, rows: Rows, claims: tuple[Claims, ...], subjects: tuple[Subject, ...], *, sides: int = 1
+) -> Members | None:
+    """
+    The targets among some subjects that have rows on every side; None where there are none.
+
+    Parameters
+    ----------
+    tree : Tree
+    rows : Rows
+        Rows that nobody claims are left out.
+    claims : tuple of Claims
+    subjects : tuple of Subject
+        Distinct.
+    sides : int
+    """
+    code = np.array([(subject.kind.code << 32) + subject.id for subject in subjects], dtype=np.int64)
+    order = np.argsort(code)
+    found = [_pairs(claim, code[order], order) for claim in claims if len(claim.row)]
+    if not found or not len(code):
+        return None
+    kpi, subject, side, row = (np.concatenate(column) for column in zip(*found, strict=True))
+    group = (kpi * len(subjects) + subject) * sides + side
+    in_order = np.lexsort((row, group))
+    group, row = group[in_order], row[in_order]
+    groups = np.unique(group)
+    targets, present = np.unique(groups // sides, return_counts=True)
+    whole = targets[present == sides]
+    kept = np.isin(group // sides, whole)
+    group, row = group[kept], row[kept]
+    if not len(group):
+        return None
+    used, pair_row = np.unique(row, return_inverse=True)
+    lean = rows.taken(used)
+    return Members(
+        rows=lean,
+        meter=tree.meter[lean.channel],
+        channel_id=tree.channel_id[lean.channel],
+        kpi=whole // len(subjects),
+        subject=whole % len(subjects),
+        sides=sides,
+        pair_row=pair_row,
+        first=np.flatnonzero(np.append(True, group[1:] != group[:-1])),
+    )
+
+
+def _pairs(claim: Claims, code: IntArray, order: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    wanted = (claim.kind.code << 32) + claim.owner.astype(np.int64)
+    place = np.searchsorted(code, wanted)
+    place[place == len(code)] = 0
+    hit = code[place] == wanted
+    subject = order[place[hit]]
+    return claim.kpi[hit], subject, np.full(len(subject), claim.side), claim.row[hit]

@@ -1,0 +1,109 @@
+"""Slots: the moments at which a channel is expected to send a reading, counted from local midnight."""
+
+import numpy as np
+
+from domain.time import DAY_US, HOUR_US, IntArray, day_number
+from kpi.cells import Cells, Runs
+from kpi.grid import Grid
+from kpi.ragged import owners
+from kpi.stored import Stored
+from kpi.table import ChannelTable
+
+__all__ = ["filled_slots", "slot_starts", "stays_in_cell"]
+
+
+def stays_in_cell(table: ChannelTable, grid: Grid) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Whether a slot of each channel always begins in the base interval of its readings; (n,)."""
+    return grid.base_us % np.minimum(table.interval_us, grid.base_us + 1) == 0
+
+
+def slot_starts(grid: Grid, instants_us: IntArray, interval_us: IntArray) -> IntArray:
+    """
+    Start of the slot in which each instant lies.
+
+    Slots shorter than a day are counted from each local midnight (the last of a day may be cut short);
+    longer ones are whole local days, the number of days counted from 0001-01-01.
+
+    Parameters
+    ----------
+    instants_us : int64 (n,) [us UTC]
+    interval_us : int64 (n,) [us]
+        Interval of the channel.
+
+    Returns
+    -------
+    int64 (n,) [us UTC]
+    """
+    midnight, _ = grid.midnights(instants_us)
+    short = interval_us < DAY_US
+    step = np.where(short, interval_us, DAY_US)
+    starts = np.where(short, midnight + (instants_us - midnight) // step * step, midnight)
+    days = interval_us // DAY_US
+    several = np.flatnonzero(days > 1)
+    if len(several):
+        mornings, place = np.unique(midnight[several], return_inverse=True)
+        number = np.array([day_number(grid.zone, int(morning)).toordinal() for morning in mornings], dtype=np.int64)
+        back = number[place] % days[several]
+        # Noon of the day wanted, give or take the hour of a clock change.
+        noon = midnight[several] - back * DAY_US + 12 * HOUR_US
+        starts[several] = grid.midnights(noon)[0]
+    return starts
+
+
+def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, begun: Runs | None) -> IntArray:
+    """
+    How many slots that begin in each cell hold at least one stored reading, whatever its quality.
+
+    Only slots that begin within the channel's life count.
+
+    Parameters
+    ----------
+    begun : Runs or None
+        Runs of the readings' times, where every channel's slots stay in the cell of their readings.
+
+    Returns
+    -------
+    int64 (c,)
+    """
+    if begun is None:
+        return _looked_up(table, grid, cells, window)
+    ts_us, fresh = window.readings.ts_us, np.empty(len(window.readings), dtype=np.bool_)
+    counts = np.diff(window.bounds)
+    np.greater_equal(ts_us[1:] - ts_us[:-1], np.repeat(table.interval_us[window.rows], counts)[1:], out=fresh[1:])
+    fresh[begun.first] = True
+    crowded = np.flatnonzero(~fresh)
+    if len(crowded):
+        # Neither is the first of its interval, so both are counted from the same edge.
+        run = np.searchsorted(begun.first, crowded, side="right") - 1
+        edge, step = cells.stops(begun.bins[run] - 1), table.interval_us[window.rows[begun.group[run]]]
+        fresh[crowded] = (ts_us[crowded] - edge) // step != (ts_us[crowded - 1] - edge) // step
+    _outside_life(table, cells, window, begun, fresh)
+    inside = begun.cell >= 0
+    slots = np.zeros(len(cells), dtype=np.int64)
+    per_run = begun.counts if fresh.all() else np.add.reduceat(fresh, begun.first, dtype=np.int64)
+    slots[begun.cell[inside]] = per_run[inside]
+    return slots
+
+
+def _outside_life(
+    table: ChannelTable, cells: Cells, window: Stored, begun: Runs, fresh: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+) -> None:
+    filled = window.bounds[1:] > window.bounds[:-1]
+    rows, first, last = window.rows[filled], window.bounds[:-1][filled], window.bounds[1:][filled] - 1
+    ts_us = window.readings.ts_us
+    edge = cells.stops(begun.bins[np.searchsorted(begun.first, first)] - 1)
+    step = table.interval_us[rows]
+    early = edge + (ts_us[first] - edge) // step * step < table.valid_from_us[rows]
+    fresh[first[early]] = False
+    fresh[last[ts_us[last] >= table.valid_to_us[rows]]] = False
+
+
+def _looked_up(table: ChannelTable, grid: Grid, cells: Cells, window: Stored) -> IntArray:
+    ts_us, group = window.readings.ts_us, owners(np.diff(window.bounds))
+    rows = window.rows[group]
+    starts = slot_starts(grid, ts_us, table.interval_us[rows])
+    fresh = np.ones(len(starts), dtype=np.bool_)
+    fresh[1:] = (starts[1:] != starts[:-1]) | (group[1:] != group[:-1])
+    fresh &= (starts >= table.valid_from_us[rows]) & (ts_us < table.valid_to_us[rows])
+    cell = cells.places(group[fresh], cells.bins(starts[fresh]))
+    return np.bincount(cell[cell >= 0], minlength=len(cells))

@@ -1,0 +1,99 @@
+"""Stored readings of some channels, side by side, and the notes that go with them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.frames import Readings, SmallArray
+from domain.quality import UNUSABLE, Flag
+from domain.time import IntArray
+from kpi.judge import Used
+from kpi.ragged import bisect_groups, bounds_of, runs_of
+from kpi.table import ChannelTable
+
+__all__ = ["Notes", "Stored", "add_notes", "source_notes", "stored", "usable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """All stored readings of some channels, within their lives; an end of life is included."""
+
+    rows: IntArray
+    """(m,) Row of each group's channel in the table."""
+    bounds: IntArray
+    """(m + 1,)"""
+    readings: Readings
+    """(n,) Those of group i are `[bounds[i], bounds[i + 1])`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """Flags that belong to a moment; (k,) each."""
+
+    group: IntArray
+    ts_us: IntArray
+    flag: SmallArray
+
+
+def stored(table: ChannelTable, rows: IntArray, readings: Readings, low: IntArray, high: IntArray) -> Stored:
+    """
+    The stored readings of some channels, cut to the channels' lives; a view where they stand side by side.
+
+    Parameters
+    ----------
+    rows : int64 (m,)
+        Channels, by row of the table.
+    low, high : int64 (m,)
+        Where the readings of each stand in `readings`.
+    """
+    low = bisect_groups(readings.ts_us, low, high, table.valid_from_us[rows])
+    high = bisect_groups(readings.ts_us, low, high, table.valid_to_us[rows], right=True)
+    counts = high - low
+    filled = counts > 0
+    first, last = low[filled], high[filled]
+    if len(first) and (first[1:] == last[:-1]).all():
+        index: slice | IntArray = slice(int(first[0]), int(last[-1]))
+    else:
+        index = runs_of(low, counts)
+    picked = Readings(
+        channel_id=readings.channel_id[index],
+        ts_us=readings.ts_us[index],
+        value=readings.value[index],
+        quality=readings.quality[index],
+        conflict=readings.conflict[index],
+    )
+    return Stored(rows=rows, bounds=bounds_of(counts), readings=picked)
+
+
+def usable(window: Stored) -> Used:
+    """The readings that registers and interval channels are made of: no conflict, no unusable quality."""
+    readings = window.readings
+    used = Used(rows=window.rows, bounds=window.bounds, ts_us=readings.ts_us, value=readings.value)
+    if not (readings.quality.any() or readings.conflict.any()):
+        return used
+    kept = (readings.quality & int(UNUSABLE)) == 0
+    kept &= ~readings.conflict
+    return used if kept.all() else used.take(kept)
+
+
+def source_notes(window: Stored) -> Notes:
+    """Where the source marked a reading unusable, or two values claim one time."""
+    readings = window.readings
+    spoiled = np.flatnonzero(readings.quality)
+    spoiled = spoiled[(readings.quality[spoiled] & int(UNUSABLE)) != 0]
+    claimed = np.flatnonzero(readings.conflict)
+    index = np.concatenate([spoiled, claimed])
+    flag = np.repeat(np.array([Flag.SOURCE_INVALID, Flag.CONFLICT], dtype=np.int32), [len(spoiled), len(claimed)])
+    group = np.searchsorted(window.bounds, index, side="right") - 1
+    return Notes(group=group, ts_us=readings.ts_us[index], flag=flag)
+
+
+def add_notes(notes: Notes, group: IntArray, ts_us: IntArray, flag: Flag) -> Notes:
+    """Notes with one more kind of flag."""
+    if not len(group):
+        return notes
+    return Notes(
+        group=np.concatenate([notes.group, group]),
+        ts_us=np.concatenate([notes.ts_us, ts_us]),
+        flag=np.concatenate([notes.flag, np.full(len(group), int(flag), dtype=np.int32)]),
+    )

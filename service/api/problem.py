@@ -1,0 +1,99 @@
+"""Errors as RFC 9457 problem details: one shape for everything that goes wrong."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from domain.errors import InputError, ParkError, Unavailable
+
+__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "refused"]
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_S = "5"
+
+_logger = logging.getLogger(__name__)
+
+
+class Problem(ParkError):
+    """An answer that is not the one asked for, with its HTTP status."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def not_found(what: str) -> Problem:
+    """It does not exist, or the asking user may not see it; the two are not told apart."""
+    return Problem(HTTPStatus.NOT_FOUND, f"{what} does not exist, or you may not see it")
+
+
+def refused(detail: str) -> Problem:
+    """What was asked for makes no sense, or too much of it was asked for; `detail` says what would be right."""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+
+
+def _answer(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
+) -> JSONResponse:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, Problem):
+        return _answer(request, error.status, str(error), headers=error.headers)
+    if isinstance(error, InputError):
+        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    if isinstance(error, Unavailable):
+        _logger.warning("unavailable", extra={"path": request.url.path, "reason": str(error)})
+        detail = "the database cannot be reached now; try again in some seconds"
+        return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": _RETRY_S})
+    _logger.error("request failed", extra={"path": request.url.path}, exc_info=error)
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        return await _problem(request, error)
+    errors = [
+        {"place": ".".join(str(step) for step in mistake["loc"]), "detail": mistake["msg"]} for mistake in error.errors()
+    ]
+    detail = "; ".join(f"{mistake['place']}: {mistake['detail']}" for mistake in errors)
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        return await _problem(request, error)
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"there is nothing at {request.url.path}"
+    return _answer(request, error.status_code, detail, headers=error.headers)
+
+
+def add_problems(app: FastAPI) -> None:
+    """Answer every error of an application as a problem; a failure of ours never shows its cause."""
+    app.add_exception_handler(ParkError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _problem)

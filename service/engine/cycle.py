@@ -1,0 +1,130 @@
+"""One cycle: take spans under the park's lock, compute what they reach, commit it all."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import structlog
+from psycopg import Connection
+
+from domain.errors import DataError, InputError, ParkError
+from domain.registry import Registry
+from domain.time import IntArray
+from kpi.ranges import Ranges
+from service.engine.amounts import Stamp, recompute_amounts
+from service.engine.indicators import all_subjects, recompute_kpis, subjects_of, touched_days
+from store.amounts import stored_days
+from store.connection import database_errors
+from store.registry import load_registry
+from store.signals import notify_numbers
+from store.spans import Taken, lock_park, set_fault, set_ticked_to, take_spans
+
+__all__ = ["Cycle", "run_cycle"]
+
+_FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, DataError, InputError)
+_log = structlog.get_logger("kawasan.engine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one cycle did."""
+
+    spans: int
+    """Rows taken from the queue; 0: there was nothing to do."""
+    faults: int
+    """Spans that failed alone and were set aside."""
+    remaining: bool
+    """Whether the queue held more."""
+    seconds: float
+
+
+class _SeveralSpansError(ParkError):
+    """The computation failed, and it is not known on which of several spans."""
+
+
+def run_cycle(conn: Connection[Any], park_key: str, *, cycle_rows: int, now_us: int) -> Cycle:
+    """
+    Take work from a park's queue, compute it, commit; spans that fail alone are set aside as faults.
+
+    Parameters
+    ----------
+    cycle_rows : int
+        About how many readings one cycle may load.
+    now_us : int
+        Stamped on what is computed; no number depends on it. [us UTC]
+
+    Raises
+    ------
+    Unavailable
+        The database is away; nothing was taken.
+    """
+    begun = time.monotonic()
+    try:
+        taken, faults = _attempt(conn, park_key, cycle_rows, now_us)
+    except _SeveralSpansError:
+        # One of the spans is bad: one at a time, the good ones are computed and the bad one is set aside.
+        taken, faults = _attempt(conn, park_key, 1, now_us)
+        return _cycle(taken, faults, begun, remaining=True)
+    return _cycle(taken, faults, begun, remaining=taken.remaining)
+
+
+def _cycle(taken: Taken, faults: int, begun: float, *, remaining: bool) -> Cycle:
+    return Cycle(spans=taken.rows, faults=faults, remaining=remaining, seconds=time.monotonic() - begun)
+
+
+def _attempt(conn: Connection[Any], park_key: str, cycle_rows: int, now_us: int) -> tuple[Taken, int]:
+    with database_errors(f"engine cycle of park {park_key}"), conn.transaction():
+        park_id = load_registry(conn, park_key).park.id
+        # The transaction's first statement that matters: what is read below is newer than any other engine's commit.
+        lock_park(conn, park_id)
+        taken = take_spans(conn, park_id, cycle_rows)
+        if not taken.rows:
+            return taken, 0
+        registry = load_registry(conn, park_key)
+        try:
+            with conn.transaction():
+                _compute(conn, registry, taken, now_us)
+        except _FAULTS as error:
+            if len(taken.channel_id) > 1:
+                raise _SeveralSpansError(str(error)) from error
+            _set_aside(conn, registry, taken, error)
+            return taken, 1
+        notify_numbers(conn, park_key)
+        return taken, 0
+
+
+def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: Exception) -> None:
+    channel_id = int(taken.channel_id[0]) if len(taken.channel_id) else None
+    from_us = int(taken.from_us[0]) if len(taken.from_us) else taken.tick_us or 0
+    to_us = int(taken.to_us[0]) if len(taken.to_us) else taken.tick_us or 0
+    _log.error("span set aside", channel_id=channel_id, error=f"{type(error).__name__}: {error}", exc_info=error)
+    set_fault(conn, registry.park.id, channel_id, f"{type(error).__name__}: {error}", from_us=from_us, to_us=to_us)
+
+
+def _compute(conn: Connection[Any], before: Registry, taken: Taken, now_us: int) -> None:
+    stamp = Stamp(computed_at_us=now_us, ticked_to_us=before.park.ticked_to_us)
+    registry, ticked = _ticked(conn, before, taken.tick_us)
+    touched = Ranges(channel_id=taken.channel_id, from_us=taken.from_us, to_us=taken.to_us)
+    days = recompute_amounts(conn, registry, touched, stamp)
+    # What a tick makes final is final for everybody, those who sent nothing above all.
+    subjects = all_subjects(registry) if ticked is not None else subjects_of(registry, days.channel_id)
+    changed = touched_days(registry, days, ticked)
+    if ticked is not None and stamp.ticked_to_us is None:
+        changed = np.union1d(changed, _days_with_amounts(conn, registry))
+    recompute_kpis(conn, registry, subjects, changed, stamp)
+
+
+def _days_with_amounts(conn: Connection[Any], registry: Registry) -> IntArray:
+    return stored_days(conn, registry.park.id)
+
+
+def _ticked(conn: Connection[Any], registry: Registry, tick_us: int | None) -> tuple[Registry, tuple[int, int] | None]:
+    """The registry as it is after the tick, and what the tick made final."""
+    known = registry.park.ticked_to_us
+    if tick_us is None or (known is not None and tick_us <= known):
+        return registry, None
+    set_ticked_to(conn, registry.park.id, tick_us)
+    # Before the first tick nothing was expected: it makes its own interval final, and all that was stored earlier.
+    first = known if known is not None else tick_us - registry.park.base_s * 1_000_000
+    return replace(registry, park=replace(registry.park, ticked_to_us=tick_us)), (first, tick_us)

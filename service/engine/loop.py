@@ -1,0 +1,109 @@
+"""The engine's loop: woken by ingest or by a timer, it ticks and runs cycles until told to stop."""
+
+import threading
+import time
+from typing import Any
+
+import structlog
+from psycopg import Connection
+
+from domain.errors import Unavailable
+from domain.registry import Registry
+from domain.time import SECOND_US, base_edges
+from service.engine.cycle import run_cycle
+from store.connection import Role, connect, database_errors
+from store.registry import load_registries
+from store.signals import Signals
+from store.spans import append_tick
+
+__all__ = ["due_tick", "run_engine"]
+
+_log = structlog.get_logger("kawasan.engine")
+_RETRY_S = (0.5, 1.0, 2.0, 5.0)
+
+
+def due_tick(registry: Registry, now_us: int) -> int | None:
+    """
+    The latest edge of a base interval that is final by now; None where the park is ticked to it already. [us UTC]
+    """
+    park = registry.park
+    over_us = now_us - park.lateness_s * SECOND_US
+    edge = int(base_edges(park.zone, park.base_s, over_us, over_us + 1)[0])
+    return edge if park.ticked_to_us is None or edge > park.ticked_to_us else None
+
+
+def run_engine(
+    database_url: str,
+    *,
+    park_keys: tuple[str, ...] | None,
+    cycle_rows: int,
+    poll_s: float,
+    stop: threading.Event,
+) -> None:
+    """
+    Keep the numbers of some parks up to date until `stop` is set.
+
+    Several engines of one park may run: one works, the others stand by at its lock.
+
+    Parameters
+    ----------
+    park_keys : tuple of str or None
+        None: all parks of the database, those that are applied later too.
+    cycle_rows : int
+        About how many readings one cycle may load.
+    poll_s : float
+        Longest time between two looks at the queue where nobody notifies. [s]
+    """
+    failures = 0
+    while not stop.is_set():
+        try:
+            with (
+                connect(database_url, Role.WRITE, application="kawasan-engine", autocommit=True) as conn,
+                Signals(database_url, "kawasan_spans", "kawasan_registry") as signals,
+            ):
+                failures = 0
+                _work(conn, signals, park_keys=park_keys, cycle_rows=cycle_rows, poll_s=poll_s, stop=stop)
+        except Unavailable as error:
+            wait_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]
+            failures += 1
+            _log.warning("database away, trying again", error=str(error), wait_s=wait_s)
+            stop.wait(wait_s)
+
+
+def _work(
+    conn: Connection[Any],
+    signals: Signals,
+    *,
+    park_keys: tuple[str, ...] | None,
+    cycle_rows: int,
+    poll_s: float,
+    stop: threading.Event,
+) -> None:
+    while not stop.is_set():
+        busy = False
+        for registry in _registries(conn, park_keys):
+            _tick(conn, registry)
+            done = run_cycle(conn, registry.park.key, cycle_rows=cycle_rows, now_us=_now_us())
+            busy |= done.remaining and done.spans > 0
+            if done.spans:
+                _log.info("cycle", park=registry.park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)
+            if stop.is_set():
+                return
+        if not busy:
+            signals.wait(poll_s, stop)
+
+
+def _registries(conn: Connection[Any], park_keys: tuple[str, ...] | None) -> tuple[Registry, ...]:
+    registries = load_registries(conn)
+    return tuple(one for one in registries if park_keys is None or one.park.key in park_keys)
+
+
+def _tick(conn: Connection[Any], registry: Registry) -> None:
+    tick_us = due_tick(registry, _now_us())
+    if tick_us is not None:
+        with database_errors("appending a tick"), conn.transaction():
+            append_tick(conn, registry.park.id, tick_us)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

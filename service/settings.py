@@ -1,0 +1,280 @@
+"""Settings: one table, filled from the environment (`KAWASAN_*`) and a TOML file, checked all at once.
+
+::
+
+    environment  KAWASAN_PORT=8321           first
+    secret file  KAWASAN_MQTT_URL_FILE=path  for settings that hold a secret
+    TOML file    port = 8321                 the file that KAWASAN_CONFIG names
+    default                                  last
+
+`docs/settings.md` is made from this table by :func:`table`.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.errors import SettingsError
+
+__all__ = ["PREFIX", "Settings", "load_settings", "masked", "table"]
+
+PREFIX = "KAWASAN_"
+"""Every environment variable that is a setting begins with this."""
+
+_CONFIG = f"{PREFIX}CONFIG"
+_SECRETS = ("database_url", "mqtt_url")
+_CLOSE = 0.7
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Keys = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")], ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Secrets are shown masked, and never logged."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr | None = None
+    """The database, as `postgresql://user:password@host:5432/name`. Secret."""
+    mqtt_url: SecretStr | None = None
+    """The MQTT broker, as `mqtt://user:password@host:1883`, or `mqtts://` for TLS. Secret."""
+    mqtt_version: Literal["5", "3.1.1"] = "5"
+    """The MQTT version to speak; NATS speaks 3.1.1 only."""
+    mqtt_client_id: str = Field(default="kawasan-ingest", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of the ingest's session at the broker. Two ingests must not share one."""
+    mqtt_topic: str = Field(default="kawasan/v1/#", min_length=1, max_length=500)
+    """The topic filter that ingest subscribes to."""
+    mqtt_session_s: int = Field(default=604_800, ge=60, le=4_294_967_294)
+    """For how long the broker keeps messages for an ingest that is away (MQTT 5). [s]"""
+    receive_maximum: int = Field(default=2000, ge=1, le=65_535)
+    """How many messages may be under way before the first is acknowledged."""
+    message_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
+    """A message with a larger payload is rejected. [bytes]"""
+    queue_mb: int = Field(default=64, ge=1, le=65_536)
+    """Ingest disconnects from the broker while more than this waits to be written. [MB]"""
+    oldest_days: float = Field(default=400.0, gt=0, le=36_525)
+    """Readings older than this are rejected; `kawasan import` takes its own bound. [d]"""
+    future_s: float = Field(default=300.0, ge=0, le=86_400)
+    """Readings stamped further ahead of our clock than this are rejected. [s]"""
+    rejections_kept: Count = 1000
+    """How many new rejections a source may keep per hour; beyond, they are only counted."""
+    parks: Keys = ()
+    """Keys of the parks that the engine computes, separated by commas; empty: all."""
+    cycle_rows: Count = 200_000
+    """About how many readings the engine takes on in one cycle."""
+    cycle_s: float = Field(default=2.0, ge=0.1, le=3600)
+    """The engine looks for work at least this often, besides being woken. [s]"""
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """Address that the server listens on."""
+    port: int = Field(default=8321, ge=1, le=65_535)
+    """TCP port that the server listens on."""
+    cookie_secure: bool = False
+    """Whether the login cookie is sent over HTTPS only; switch it on behind a TLS proxy."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe events that are logged."""
+    log_format: Literal["text", "json"] = "text"
+    """How events are logged, on standard error."""
+    data_dir: Path | None = None
+    """Folder of the demo; default: `.kawasan` in the current folder."""
+
+    @field_validator("parks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"^(postgres(ql)?://|\w+ *=)", value.get_secret_value()):
+            raise ValueError("must be written as postgresql://user:password@host:5432/name")
+        return value
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        try:
+            right = parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError("must be written as mqtt://user:password@host:1883, or mqtts:// for TLS")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over secret files over the TOML file; no `.env` file is read."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+    def need_database(self) -> str:
+        """
+        The database's URL.
+
+        Raises
+        ------
+        SettingsError
+            It is not set.
+        """
+        return _needed(self.database_url, "database_url", "postgresql://user:password@host:5432/name")
+
+    def need_broker(self) -> str:
+        """
+        The broker's URL.
+
+        Raises
+        ------
+        SettingsError
+            It is not set.
+        """
+        return _needed(self.mqtt_url, "mqtt_url", "mqtt://user:password@host:1883")
+
+
+def _needed(secret: SecretStr | None, name: str, example: str) -> str:
+    if secret is None:
+        raise SettingsError(f"{PREFIX}{name.upper()} is not set; write it as {example} (or try `kawasan demo`)")
+    return secret.get_secret_value()
+
+
+def masked(url: str) -> str:
+    """
+    A URL with its password replaced, fit to be shown.
+
+    Examples
+    --------
+    >>> masked("mqtt://gateway:secret@broker:1883")
+    'mqtt://gateway:***@broker:1883'
+    """
+    shown = re.sub(r"(?<=://)([^/@\s]*?):[^/\s]*@", r"\1:***@", url)
+    return re.sub(r"(password *= *|password=)('[^']*'|[^\s&]+)", r"\1***", shown)
+
+
+def load_settings(**given: object) -> Settings:
+    """
+    The settings of this process: its environment, secret files, the TOML file, and what a command was given.
+
+    Parameters
+    ----------
+    **given
+        Settings that override all others (options of the command line); None: not given.
+
+    Raises
+    ------
+    SettingsError
+        Something is wrong; names every mistake and where it stands.
+    """
+    mistakes: list[str] = list(_misspelt())
+    written = _toml(mistakes)
+    secrets = _secret_files(mistakes)
+    fixed = {name: value for name, value in given.items() if value is not None}
+    # What stands in the environment wins over both kinds of file, so it is taken out of them first.
+    below = {name: value for name, value in (written | secrets).items() if f"{PREFIX}{name.upper()}" not in os.environ}
+    try:
+        settings = Settings(**{**below, **fixed})
+    except ValidationError as error:
+        mistakes += [_sentence(details, written, secrets) for details in error.errors(include_url=False)]
+    else:
+        if not mistakes:
+            return settings
+    noun = "mistake" if len(mistakes) == 1 else "mistakes"
+    raise SettingsError("\n- ".join([f"the settings have {len(mistakes)} {noun}:", *mistakes]))
+
+
+def _misspelt() -> Iterator[str]:
+    # Only near misses: other programs of ours (tests, benchmarks) have variables of their own.
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known += [f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS] + [_CONFIG]
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(
+                name.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], 1, _CLOSE
+            )
+            if near:
+                yield f"{name} (environment) is not a setting; did you mean {PREFIX}{near[0]}?"
+
+
+def _toml(mistakes: list[str]) -> dict[str, Any]:
+    place = os.environ.get(_CONFIG)
+    if not place:
+        return {}
+    try:
+        found = tomllib.loads(Path(place).read_text(encoding="utf-8"))
+    except OSError as error:
+        mistakes.append(f"{_CONFIG} names {place}, which cannot be read: {error.strerror}")
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        mistakes.append(f"{_CONFIG} names {place}, which is not TOML: {error}")
+        return {}
+    return {name: value for name, value in found.items() if _is_known(name, place, mistakes)}
+
+
+def _is_known(name: str, place: str, mistakes: list[str]) -> bool:
+    if name in Settings.model_fields:
+        return True
+    near = difflib.get_close_matches(name, Settings.model_fields, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    mistakes.append(f"{name} in {place} is not a setting{hint}")
+    return False
+
+
+def _secret_files(mistakes: list[str]) -> dict[str, str]:
+    found = {}
+    for name in _SECRETS:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        place = os.environ.get(variable)
+        if not place:
+            continue
+        if f"{PREFIX}{name.upper()}" in os.environ:
+            mistakes.append(f"{variable} and {PREFIX}{name.upper()} are both set; leave one of them out")
+            continue
+        try:
+            found[name] = Path(place).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            mistakes.append(f"{variable} names {place}, which cannot be read: {getattr(error, 'strerror', error)}")
+    return found
+
+
+def _sentence(details: ErrorDetails, written: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    name = str(details["loc"][0]) if details["loc"] else "the settings"
+    variable = f"{PREFIX}{name.upper()}"
+    if variable in os.environ:
+        place, value = f"{variable} (environment)", os.environ[variable]
+    elif name in secrets:
+        place, value = f"{variable}_FILE", ""
+    else:
+        place, value = f"{name} ({os.environ.get(_CONFIG) or 'command line'})", str(written.get(name, ""))
+    what = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    what = what[:1].lower() + what[1:]
+    shown = f", is {value!r}" if value and name not in _SECRETS else ""
+    return f"{place}: {what}{shown}"
+
+
+def table() -> str:
+    """All settings as a Markdown table; `docs/settings.md` holds exactly this."""
+    rows = ["| environment variable | in TOML | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        secret = f"<br>or `{PREFIX}{name.upper()}_FILE`" if name in _SECRETS else ""
+        default = "" if field.default in (None, ()) else f"`{field.default}`"
+        meaning = " ".join((field.description or "").split())
+        rows.append(f"| `{PREFIX}{name.upper()}`{secret} | `{name}` | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,101 @@
+"""Dated facts (multipliers, exchanges, devices, rules): superseded where the park file says otherwise, never updated."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from store.statements import query
+
+__all__ = ["Dated", "Fact", "supersede", "written"]
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dated:
+    """One kind of dated facts."""
+
+    name: str
+    """As in the names of its queries: `apply_<name>`, `apply_<name>_insert`, `apply_<name>_supersede`."""
+    word: str
+    """For people."""
+    key: tuple[str, ...]
+    """Columns that, beside the owner, tell one fact from another; the last is when it begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A fact that was added, changed or withdrawn."""
+
+    owner: int
+    """Id of the channel or meter it is a fact of."""
+    start: datetime
+    """From when on it counts."""
+    what: str
+    """For people."""
+
+
+class Wanted(Protocol):
+    """What a park file says of facts: by owner and key, the other columns."""
+
+    def __call__(self, current: dict[tuple[int, Key], dict[str, Any]]) -> dict[tuple[int, Key], dict[str, Any]]: ...
+
+
+def written(value: Any) -> str:
+    """A column's value as it stands in a sentence."""
+    if value is None:
+        return "none"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | int):
+        return f"{value:g}" if abs(value) < 1e6 else repr(value)  # noqa: PLR2004 - where %g begins to round
+    return f'"{value}"'
+
+
+def supersede(conn: Connection[Any], kind: Dated, park_id: int, now: datetime, wanted: Wanted) -> list[Fact]:
+    """Bring one kind of facts of a park to what is wanted; answers what changed, in order of owner and key."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query(f"apply_{kind.name}"), {"park_id": park_id}).fetchall()
+    ids = {(row["owner"], tuple(row[name] for name in kind.key)): row["id"] for row in rows}
+    current = {
+        (row["owner"], tuple(row[name] for name in kind.key)): {
+            name: value for name, value in row.items() if name not in {"id", "owner", *kind.key}
+        }
+        for row in rows
+    }
+    facts = wanted(current)
+    changed = sorted(place for place in current.keys() | facts.keys() if current.get(place) != facts.get(place))
+    for owner, key in changed:
+        before, after = current.get((owner, key)), facts.get((owner, key))
+        if before is not None:
+            conn.execute(query(f"apply_{kind.name}_supersede"), {"id": ids[owner, key], "now": now})
+        if after is not None:
+            own = dict(zip(kind.key, key, strict=True))
+            conn.execute(
+                query(f"apply_{kind.name}_insert"), {"park_id": park_id, "owner": owner, "now": now, **own, **after}
+            )
+    return [
+        Fact(owner=owner, start=key[-1], what=_sentence(kind, key, current.get((owner, key)), facts.get((owner, key))))
+        for owner, key in changed
+    ]
+
+
+def _sentence(kind: Dated, key: Key, before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+    name = " ".join([kind.word, *(str(part) for part in key[:-1]), f"from {written(key[-1])}"])
+    if before is None:
+        return f"{name} added ({_columns(after or {})})"
+    if after is None:
+        return f"{name} withdrawn (it said {_columns(before)})"
+    changed = [column for column in after if after[column] != before[column]]
+    return f"{name}: " + ", ".join(
+        f"{column} changed from {written(before[column])} to {written(after[column])}" for column in changed
+    )
+
+
+def _columns(columns: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {written(value)}" for name, value in columns.items() if value is not None)

@@ -1,0 +1,188 @@
+"""The registry in the database: what a park is made of, read as frozen values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from domain.errors import RegistryError, Unavailable
+from domain.registry import (
+    Channel,
+    ComplianceRule,
+    Exchange,
+    Kind,
+    Meter,
+    MeterRole,
+    Multiplier,
+    Park,
+    Registry,
+    RuleStatistic,
+    RuleWindow,
+    Stamp,
+    Statistic,
+    Tenant,
+)
+from domain.time import from_datetime
+from store.apply import Change, apply_park
+from store.connection import database_errors
+from store.statements import query
+
+__all__ = ["REGISTRY_PARTS", "Change", "apply_park", "load_registries", "load_registry", "registries_of"]
+
+REGISTRY_PARTS = (
+    "registry_tenants",
+    "registry_meters",
+    "registry_channels",
+    "registry_multipliers",
+    "registry_exchanges",
+    "registry_rules",
+)
+"""The queries whose rows make a registry, beside its parks."""
+
+_ATTEMPTS = 10
+
+Fact = TypeVar("Fact")
+
+
+def load_registry(conn: Connection[Any], park_key: str) -> Registry:
+    """
+    One park as the database knows it now. Role WRITE or MIGRATE.
+
+    Raises
+    ------
+    RegistryError
+        There is no such park.
+    Unavailable
+        The database is away.
+    """
+    found = _load(conn, park_key)
+    if not found:
+        raise RegistryError(f"no park {park_key!r} in the database; `kawasan park apply FILE` brings one in")
+    return found[0]
+
+
+def load_registries(conn: Connection[Any]) -> tuple[Registry, ...]:
+    """
+    All parks, by key. Role WRITE or MIGRATE.
+
+    Raises
+    ------
+    Unavailable
+        The database is away.
+    """
+    return _load(conn, None)
+
+
+def _load(conn: Connection[Any], park_key: str | None) -> tuple[Registry, ...]:
+    with database_errors("reading the registry"):
+        parks = _select(conn, "registry_parks", {"park": park_key})
+        for _ in range(_ATTEMPTS):
+            ids = {"park_id": [park["id"] for park in parks]}
+            parts = [_select(conn, name, ids) for name in REGISTRY_PARTS]
+            before, parks = parks, _select(conn, "registry_parks", {"park": park_key})
+            # A park file applied in between would mix two versions.
+            if [(park["id"], park["version"]) for park in parks] == [(park["id"], park["version"]) for park in before]:
+                return registries_of(parks, parts)
+    raise Unavailable("reading the registry: it kept changing")
+
+
+def _select(conn: Connection[Any], name: str, parameters: Mapping[str, Any]) -> list[DictRow]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query(name), parameters).fetchall()
+
+
+def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) -> tuple[Registry, ...]:
+    """Put registries together from the rows of `registry_parks` and of :data:`REGISTRY_PARTS`, in their order."""
+    tenants, meters, channels, multipliers, exchanges, rules = parts
+    factors = _by_channel((row["channel_id"], _multiplier(row)) for row in multipliers)
+    changes = _by_channel((row["channel_id"], _exchange(row)) for row in exchanges)
+    keys = {park["id"]: park["key"] for park in parks}
+    places = {row["id"]: f"{keys[row['park_id']]}/{row['key']}" for row in tenants}
+    points = {row["id"]: f"{places[row['tenant_id']]}/{row['key']}" for row in meters}
+    return tuple(
+        Registry(
+            park=_park(park),
+            tenants=tuple(_tenant(row) for row in tenants if row["park_id"] == park["id"]),
+            meters=tuple(_meter(row) for row in meters if row["park_id"] == park["id"]),
+            channels=tuple(
+                _channel(row, points[row["meter_id"]], factors.get(row["id"], ()), changes.get(row["id"], ()))
+                for row in channels
+                if row["park_id"] == park["id"]
+            ),
+            rules=tuple(_rule(row) for row in rules if row["park_id"] == park["id"]),
+        )
+        for park in parks
+    )
+
+
+def _by_channel(facts: Iterable[tuple[int, Fact]]) -> dict[int, tuple[Fact, ...]]:
+    found: dict[int, list[Fact]] = {}
+    for channel_id, fact in facts:
+        found.setdefault(channel_id, []).append(fact)
+    return {channel_id: tuple(facts) for channel_id, facts in found.items()}
+
+
+def _us(moment: datetime | None) -> int | None:
+    return None if moment is None else from_datetime(moment)
+
+
+def _life(row: DictRow) -> dict[str, Any]:
+    return {"valid_from_us": from_datetime(row["valid_from"]), "valid_to_us": _us(row["valid_to"])}
+
+
+def _rest(row: DictRow, *names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+def _park(row: DictRow) -> Park:
+    return Park(
+        zone=ZoneInfo(row["timezone"]),
+        ticked_to_us=_us(row["ticked_to"]),
+        **_rest(row, "id", "key", "name", "base_s", "lateness_s", "version"),
+    )
+
+
+def _tenant(row: DictRow) -> Tenant:
+    return Tenant(**_rest(row, "id", "key", "name", "sector"), **_life(row))
+
+
+def _meter(row: DictRow) -> Meter:
+    rest = _rest(row, "id", "tenant_id", "key", "name", "parent_id", "demand_block_s", "error_share")
+    return Meter(role=MeterRole(row["role"]), **rest, **_life(row))
+
+
+def _channel(
+    row: DictRow, meter: str, multipliers: tuple[Multiplier, ...], exchanges: tuple[Exchange, ...]
+) -> Channel:
+    inputs = (row["input_concentration"], row["input_flow"])
+    return Channel(
+        key=f"{meter}/{row['quantity']}",
+        kind=Kind(row["kind"]),
+        stamp=Stamp(row["stamp"]),
+        statistic=Statistic(row["statistic"]),
+        multipliers=multipliers,
+        exchanges=exchanges,
+        inputs=None if None in inputs else inputs,
+        **_rest(row, "id", "meter_id", "quantity", "unit", "interval_s", "resolution", "modulus", "max_rate", "wire_unit"),
+        **_life(row),
+    )
+
+
+def _multiplier(row: DictRow) -> Multiplier:
+    return Multiplier(from_us=from_datetime(row["valid_from"]), factor=row["factor"])
+
+
+def _exchange(row: DictRow) -> Exchange:
+    return Exchange(at_us=from_datetime(row["at"]), closing=row["closing"], opening=row["opening"])
+
+
+def _rule(row: DictRow) -> ComplianceRule:
+    return ComplianceRule(
+        statistic=RuleStatistic(row["statistic"]),
+        window=RuleWindow(row["time_window"]),
+        **_rest(row, "id", "key", "channel_id", "least_valid", "lowest", "highest", "legal_basis", "confirmed"),
+        **_life(row),
+    )

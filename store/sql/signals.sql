@@ -1,0 +1,2 @@
+-- name: numbers_notify
+SELECT pg_notify('kawasan_numbers', %(park)s)

@@ -1,0 +1,24 @@
+-- Who may do what: exactly this, and nothing left over from an earlier version.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM kawasan_write, kawasan_api, kawasan_auth;
+GRANT USAGE ON SCHEMA public TO kawasan_write, kawasan_auth;
+GRANT SELECT ON applied_file TO kawasan_write, kawasan_auth, kawasan_api;
+
+-- Ingest and engine. Readings, conflicts and the ledger are only ever added to; users and tokens are out of reach.
+GRANT SELECT ON park, tenant, meter, channel, device, multiplier, exchange, compliance_rule TO kawasan_write;
+GRANT UPDATE (ticked_to) ON park TO kawasan_write;
+GRANT SELECT, INSERT ON reading, reading_conflict, batch, ledger, ledger_rejected, rejected_message TO kawasan_write;
+GRANT SELECT, INSERT, UPDATE ON latest, channel_day, rejection, rejection_quota, engine_fault TO kawasan_write;
+GRANT SELECT, INSERT, DELETE ON span_queue TO kawasan_write;
+GRANT SELECT, INSERT, UPDATE, DELETE ON amount, kpi TO kawasan_write;
+
+-- Users and their tokens, and the names of what they can be granted.
+GRANT SELECT, INSERT, UPDATE, DELETE ON app_user, user_park, user_tenant, token TO kawasan_auth;
+GRANT SELECT (id, key) ON park TO kawasan_auth;
+GRANT SELECT (id, park_id, key) ON tenant TO kawasan_auth;
+
+-- The API reads views, and no table.
+GRANT USAGE ON SCHEMA api TO kawasan_api;
+GRANT SELECT ON api.park, api.tenant, api.meter, api.channel, api.device, api.multiplier, api.exchange, api.compliance_rule,
+    api.reading, api.reading_conflict, api.latest, api.amount, api.kpi, api.ledger, api.ledger_rejected,
+    api.rejection, api.rejected_message, api.applied_file
+    TO kawasan_api;

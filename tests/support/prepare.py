@@ -1,0 +1,165 @@
+"""Get what the tests need and the machine lacks: Mosquitto, Chromium, and a PostgreSQL with TimescaleDB.
+
+Run by `make test` before pytest, as `python -m tests.support.prepare`. As root on Debian it installs
+packages, from the machine's own package sources and only those that are missing; no service is
+started. Otherwise it says what to install. With CI=true what is missing then is an error.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from service.embedded import find_broker
+from tests.support.strictness import in_ci
+from tests.support.timescale import HOW_TO_GET_IT, ROOT, external_url, installation_in_root, timescale_installation
+
+SUITE_WITH_TIMESCALE = "trixie"
+PACKAGE_WITH_TIMESCALE = "postgresql-17-timescaledb"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Missing(Exception):
+    """Something the tests need cannot be had; the text says how to get it."""
+
+
+def main() -> int:
+    """Get everything; 0 if the tests can run, 1 if something is missing that must not be."""
+    lacking = []
+    for get in (get_mosquitto, get_chromium, get_timescale):
+        try:
+            get()
+        except Missing as reason:
+            lacking.append(str(reason))
+    for reason in lacking:
+        print(f"notice: {reason}", file=sys.stderr)
+    return 1 if lacking and in_ci() else 0
+
+
+def get_mosquitto() -> None:
+    if find_broker("mosquitto") is None:
+        install(["mosquitto"], "the tests with Mosquitto are left out: install the package mosquitto")
+
+
+def get_chromium() -> None:
+    if not any(shutil.which(browser) for browser in BROWSERS):
+        install(["chromium"], "the tests in a browser are left out: install the package chromium")
+
+
+def get_timescale() -> None:
+    if external_url() is not None or timescale_installation() is not None:
+        return
+    notice = f"the tests on TimescaleDB are left out: {HOW_TO_GET_IT}"
+    if not can_install():
+        raise Missing(notice)
+    update_once()
+    if is_offered(PACKAGE_WITH_TIMESCALE):
+        # Debian makes and starts a cluster at the installation of a server, unless told not to.
+        told = Path("/etc/postgresql-common/createcluster.d/kawasan-tests.conf")
+        if not Path("/usr/share/postgresql-common").exists():
+            told.parent.mkdir(parents=True, exist_ok=True)
+            told.write_text("create_main_cluster = false\nstart_conf = manual\n", encoding="ascii")
+        install([PACKAGE_WITH_TIMESCALE], notice)
+    else:
+        build_root(ROOT, notice)
+
+
+def build_root(root: Path, notice: str) -> None:
+    """Debian's packages of a PostgreSQL with TimescaleDB, in a folder of ours; whole or not at all."""
+    if not shutil.which("mmdebstrap"):
+        install(["mmdebstrap"], notice)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if installation_in_root(root) is not None:
+            return
+        say(f"getting PostgreSQL with TimescaleDB into {root} (once, 530 MB)")
+        fresh = root.with_name(root.name + ".new")
+        for left in (root, fresh):
+            remove(left)
+        run(
+            [
+                *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGE_WITH_TIMESCALE}"),
+                *("--customize-hook=rm -rf $1/var/cache/apt/archives $1/usr/share/doc $1/usr/share/locale"),
+                *(SUITE_WITH_TIMESCALE, str(fresh)),
+                *mirror(),
+            ],
+            notice,
+        )
+        fresh.rename(root)
+        if installation_in_root(root) is None:
+            raise Missing(f"{root} holds no PostgreSQL with TimescaleDB after its installation; {notice}")
+
+
+def mirror() -> list[str]:
+    """The Debian mirror of the machine's own package sources; empty for the default one."""
+    answer = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    for line in answer.stdout.splitlines():
+        origin, label, address = line.split("|", 2)
+        if origin == label == "Debian":
+            return [address]
+    return []
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that an aborted run left, but nothing that is mounted in it."""
+    mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    mounted = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{folder}/")]
+    for place in sorted(mounted, reverse=True):
+        subprocess.run(["umount", place], stdin=subprocess.DEVNULL, check=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def is_offered(package: str) -> bool:
+    """Whether the machine's package sources have a package that can be installed."""
+    answer = subprocess.run(
+        ["apt-cache", "policy", package], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return "Candidate:" in answer.stdout and "Candidate: (none)" not in answer.stdout
+
+
+def install(packages: Sequence[str], notice: str) -> None:
+    """Install Debian packages without starting what they bring."""
+    if not can_install():
+        raise Missing(notice)
+    update_once()
+    say(f"installing {', '.join(packages)}")
+    run(["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *packages], notice)
+
+
+def update_once() -> None:
+    """Read the package lists again, at most once in this run."""
+    if "KAWASAN_LISTS_READ" not in os.environ:
+        os.environ["KAWASAN_LISTS_READ"] = "1"
+        say("reading the package lists")
+        run(["apt-get", "update", "-qq"], "the package lists cannot be read (`apt-get update` fails)")
+
+
+def run(command: Sequence[str], notice: str) -> None:
+    """Run a command that must not ask anything; its output is shown only when it fails."""
+    answer = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    if answer.returncode != 0:
+        sys.stderr.write(answer.stdout.decode(errors="replace"))
+        raise Missing(f"`{command[0]}` failed ({answer.returncode}); {notice}")
+
+
+def say(what: str) -> None:
+    print(what, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
