@@ -1,3 +1,25 @@
 """MQTT bytes become readings in columns or rejections, are committed, and only then acknowledged."""
 
-__all__: list[str] = []
+from ingest.directory import Directory
+from ingest.files import Imported, import_rows
+from ingest.metrics import IngestMetrics
+from ingest.receiver import Address, Delivery, MqttReceiver, Receiver, Reception
+from ingest.wire import Limits, decode, json_schema
+from ingest.writer import Sink, Writer
+
+__all__ = [
+    "Address",
+    "Delivery",
+    "Directory",
+    "Imported",
+    "IngestMetrics",
+    "Limits",
+    "MqttReceiver",
+    "Receiver",
+    "Reception",
+    "Sink",
+    "Writer",
+    "decode",
+    "import_rows",
+    "json_schema",
+]

@@ -107,8 +107,8 @@ class Block:
         """Sums per row and interval, added up in order of time: (k,) to (rows, intervals), 0 where there is none."""
         shape = (self.shape[0], len(edges) - 1)
         weights = values.astype(np.float64, copy=False)
-        sums: FloatArray = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
-        return sums.reshape(shape)
+        sums = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
+        return sums.astype(np.float64, copy=False).reshape(shape)
 
     def joined(self, edges: IntArray) -> IntArray:
         """Flags per row and interval: (rows, intervals)."""

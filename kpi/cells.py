@@ -42,18 +42,22 @@ class Cells:
     def bins(self, instants_us: IntArray) -> IntArray:
         """The interval in which each instant lies, by its place in `edges`; beyond them negative or too large."""
         if self.uniform:
-            return (instants_us - self.edges[0]) // self.base_us
+            bins: IntArray = instants_us - self.edges[0]
+            bins //= self.base_us
+            return bins
         return np.searchsorted(self.edges, instants_us, side="right") - 1
 
     def stops(self, bins: IntArray) -> IntArray:
         """End of each interval, by its place in `edges`. [us UTC]"""
         if self.uniform:
-            return self.edges[0] + (bins + 1) * self.base_us
+            stops: IntArray = (bins + 1) * self.base_us + self.edges[0]
+            return stops
         known = np.append(self.edges, np.iinfo(np.int64).max)
         return known[np.clip(bins + 1, 0, len(self.edges))]
 
     def _keys(self, group: IntArray, bins: IntArray) -> IntArray:
-        return group * (len(self.edges) + 1) + np.clip(bins, -1, len(self.edges) - 1) + 1
+        keys: IntArray = group * (len(self.edges) + 1) + np.clip(bins, -1, len(self.edges) - 1) + 1
+        return keys
 
     def places(self, group: IntArray, bins: IntArray) -> IntArray:
         """Cell of each interval of a channel; -1 where it is in no range."""
@@ -88,14 +92,18 @@ class Cells:
 
     def starts(self) -> IntArray:
         """Start of each cell. [us UTC]"""
-        return self.edges[np.repeat(self.first, np.diff(self.bounds)) + within(np.diff(self.bounds))]
+        return self.edges[self._bins()]
 
     def lengths(self) -> IntArray:
         """Length of each cell. [us]"""
-        counts = np.diff(self.bounds)
         if self.uniform:
             return np.full(len(self), self.base_us)
-        return np.diff(self.edges)[np.repeat(self.first, counts) + within(counts)]
+        return np.diff(self.edges)[self._bins()]
+
+    def _bins(self) -> IntArray:
+        counts = np.diff(self.bounds)
+        bins: IntArray = np.repeat(self.first, counts) + within(counts)
+        return bins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +196,16 @@ def spread(cells: Cells, segments: Segments, begun: Runs) -> Sums:
         stays = cells.stops(begun.bins[run]) - segments.start_us[crossing]
         weights = segments.amount.copy()
         weights[crossing] = weights[crossing] * stays / whole
-        _reach_in(cells, segments, crossing, begun, run, sums)
+        _reach_in(cells, segments, begun, run, sums)
         length[crossing] = stays
     _begin(begun, segments, weights, length, sums)
     _gaps(cells, segments, sums)
     return sums
 
 
-def _reach_in(cells: Cells, segments: Segments, crossing: IntArray, begun: Runs, run: IntArray, sums: Sums) -> None:
-    """What segments leave in the cells after the one they begin in."""
+def _reach_in(cells: Cells, segments: Segments, begun: Runs, run: IntArray, sums: Sums) -> None:
+    """What the last segments of some runs leave in the cells after the one they begin in."""
+    crossing = begun.first[run] + begun.counts[run] - 1
     begin, end = begun.bins[run] + 1, cells.bins(segments.stop_us[crossing] - 1)
     index, cell, bins = cells.overlapped(begun.group[run], begin, end)
     segment = crossing[index]

@@ -8,7 +8,7 @@ from domain.frames import FloatArray, SmallArray
 from domain.quality import Flag
 from domain.time import IntArray
 from kpi.judge import ROLLOVER_ABOVE, BoolArray, Crossings, Used, rate_per_us, roundings
-from kpi.ragged import bisect_groups, bounds_of, runs_of, within
+from kpi.ragged import bisect_groups, bounds_of, runs_of, sums_by, within
 from kpi.stored import Notes, add_notes
 from kpi.table import MAX_INTERPOLATION_US, ChannelTable
 
@@ -64,7 +64,7 @@ def at_exchanges(table: ChannelTable, used: Used, between: Crossings, segments: 
     pair = index[owner]
     begin = np.where(opens, table.opening[earlier], used.value[pair])
     end = np.where(closes, table.closing[later], used.value[pair + 1])
-    amount, flags = _pieces(table, used, pair, begin, end, owner)
+    amount, flags = _judged(table, used, pair, begin, end)
     out = _spliced(segments, index, pieces)
     place_out = runs_of(index + bounds_of(extra)[:-1], pieces)
     start, stop = out.start_us, out.stop_us
@@ -74,6 +74,8 @@ def at_exchanges(table: ChannelTable, used: Used, between: Crossings, segments: 
     gap = (used.ts_us[pair + 1] - used.ts_us[pair] > MAX_INTERPOLATION_US) & ((flags & int(Flag.STEP)) == 0)
     out.flags[place_out] = flags | np.where(gap, int(Flag.ESTIMATED), 0)
     at = table.exchange_at_us[between.exchange]
+    # A reading at the very moment closes what was before, and so does the exchange.
+    at = np.where(at == used.ts_us[between.index + 1], at - 1, at)
     notes = add_notes(out.notes, used.groups(between.index), at, Flag.EXCHANGE)
     gaps = _more_gaps(segments.gaps, gaps_of(used, pair[gap & ~opens]))
     return replace(out, notes=notes, gaps=gaps)
@@ -92,22 +94,21 @@ def _more_gaps(gaps: Gaps, more: Gaps) -> Gaps:
     )
 
 
-def _pieces(
-    table: ChannelTable, used: Used, pair: IntArray, begin: FloatArray, end: FloatArray, owner: IntArray
+def _judged(
+    table: ChannelTable, used: Used, pair: IntArray, begin: FloatArray, end: FloatArray
 ) -> tuple[FloatArray, SmallArray]:
     """Amounts and flags of the pieces of pairs cut at exchanges; a pair with an implausible piece counts nothing."""
     rows = used.rows[used.groups(pair)]
-    count = int(owner[-1]) + 1
+    _, owner = np.unique(pair, return_inverse=True)
     slack = roundings(begin, end)
     most = rate_per_us(table, rows) * (used.ts_us[pair + 1] - used.ts_us[pair])
-    most += np.bincount(owner, slack, minlength=count)[owner]
+    most += sums_by(owner, slack)[owner]
     change = end - begin
     around = change + table.modulus[rows]
     rollover = (change < 0) & (begin > ROLLOVER_ABOVE * table.modulus[rows]) & (around >= -slack) & (around <= most)
     amount = np.where(rollover, around, change)
-    wrong = (amount < -2.0 * table.resolution[rows] - slack).astype(np.int64)
-    total = np.bincount(owner, amount, minlength=count)
-    step = (np.bincount(owner, wrong, minlength=count) > 0)[owner] | (total[owner] > most)
+    wrong = amount < -2.0 * table.resolution[rows] - slack
+    step = (sums_by(owner, wrong)[owner] > 0.0) | (sums_by(owner, amount)[owner] > most)
     flags = np.where(rollover, Flag.ROLLOVER, np.where(amount < 0.0, Flag.JITTER, 0))
     return np.where(step, 0.0, amount), np.where(step, Flag.STEP, flags).astype(np.int32)
 

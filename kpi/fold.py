@@ -7,8 +7,8 @@ import numpy as np
 from domain.errors import InputError
 from domain.frames import AmountFrame, FloatArray
 from domain.time import IntArray, Level, level_edges
-from kpi.amounts import empty_amounts
-from kpi.ragged import owners
+from kpi.ragged import owners, sums_by
+from kpi.rows import empty_amounts
 
 __all__ = ["fold_amounts"]
 
@@ -55,7 +55,7 @@ def fold_amounts(frame: AmountFrame, level: Level, zone: ZoneInfo, base_s: int) 
     stop = edges[bins[first] + 1]
     peak, peak_at = _peaks(frame, first, owner)
     inner_gap_s, gap_s, gap_stop_us = _gaps(frame, first, owner, stop)
-    measured = np.bincount(owner, frame.measured_s)
+    measured = sums_by(owner, frame.measured_s)
     return AmountFrame(
         level=level,
         channel_id=frame.channel_id[first],
@@ -68,7 +68,7 @@ def fold_amounts(frame: AmountFrame, level: Level, zone: ZoneInfo, base_s: int) 
         peak=peak,
         peak_at_us=peak_at,
         measured_s=measured,
-        estimated=np.bincount(owner, frame.estimated),
+        estimated=sums_by(owner, frame.estimated),
         inner_gap_s=inner_gap_s,
         gap_s=gap_s,
         gap_stop_us=gap_stop_us,
@@ -80,17 +80,19 @@ def fold_amounts(frame: AmountFrame, level: Level, zone: ZoneInfo, base_s: int) 
 def _known_sum(values: FloatArray, owner: IntArray) -> FloatArray:
     """Sums in order of the rows; NaN where nothing is known."""
     known = ~np.isnan(values)
-    total = np.bincount(owner, np.where(known, values, 0.0))
-    total[np.bincount(owner, known) == 0] = np.nan
+    total = sums_by(owner, np.where(known, values, 0.0))
+    total[sums_by(owner, known) == 0] = np.nan
     return total
 
 
 def _mean(frame: AmountFrame, owner: IntArray, count: int) -> FloatArray:
     known = ~np.isnan(frame.mean)
     weight = np.where(known, frame.measured_s, 0.0)
-    weighted = np.bincount(owner, np.where(known, frame.mean, 0.0) * weight)
-    time = np.bincount(owner, weight)
-    return np.divide(weighted, time, out=np.full(count, np.nan), where=time > 0.0)
+    weighted = sums_by(owner, np.where(known, frame.mean, 0.0) * weight)
+    time = sums_by(owner, weight)
+    mean = np.full(count, np.nan)
+    np.divide(weighted, time, out=mean, where=time > 0.0)
+    return mean
 
 
 def _last(values: FloatArray, owner: IntArray, count: int) -> FloatArray:
@@ -116,7 +118,7 @@ def _gaps(
     """Gaps that end inside, and the one that ends beyond: its length and end."""
     beyond = (frame.gap_s > 0.0) & (frame.gap_stop_us > stop_us[owner])
     ended = np.where(beyond, 0.0, frame.gap_s)
-    inner = np.bincount(owner, frame.inner_gap_s + ended)
+    inner = sums_by(owner, frame.inner_gap_s + ended)
     gap_s, gap_stop_us = np.zeros(len(first)), np.zeros(len(first), dtype=np.int64)
     gap_s[owner[beyond]] = frame.gap_s[beyond]
     gap_stop_us[owner[beyond]] = frame.gap_stop_us[beyond]

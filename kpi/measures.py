@@ -218,7 +218,8 @@ def _slots(scene: Scene, interval_us: IntArray, from_us: IntArray, to_us: IntArr
     def begun(instant_us: IntArray) -> IntArray:
         inside = np.clip(instant_us, days[0], days[-1])
         day = np.searchsorted(days, inside, side="right") - 1
-        return before[kind.reshape(inside.shape), day] + -(-(inside - days[day]) // interval_us)
+        count: IntArray = before[kind.reshape(inside.shape), day] + -(-(inside - days[day]) // interval_us)
+        return count
 
     slots: IntArray = np.where(from_us < to_us, begun(to_us) - begun(from_us), 0)
     return slots

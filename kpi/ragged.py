@@ -5,9 +5,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.frames import FloatArray
 from domain.time import IntArray
 
-__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "within"]
+__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "sums_by", "within"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -66,3 +67,8 @@ def bisect_groups(
         left[open_] = np.where(beyond, middle + 1, left[open_])
         stop[open_] = np.where(beyond, stop[open_], middle)
     return left
+
+
+def sums_by(owner: IntArray, values: NDArray[np.number] | NDArray[np.bool_], count: int = 0) -> FloatArray:
+    """Sum of the values of each owner, in their order; at least `count` of them, 0 where there is none."""
+    return np.bincount(owner, values, minlength=count).astype(np.float64, copy=False)

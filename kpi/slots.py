@@ -5,6 +5,7 @@ import numpy as np
 from domain.time import DAY_US, HOUR_US, IntArray, day_number
 from kpi.cells import Cells, Runs
 from kpi.grid import Grid
+from kpi.judge import BoolArray
 from kpi.ragged import owners
 from kpi.stored import Stored
 from kpi.table import ChannelTable
@@ -12,9 +13,10 @@ from kpi.table import ChannelTable
 __all__ = ["filled_slots", "slot_starts", "stays_in_cell"]
 
 
-def stays_in_cell(table: ChannelTable, grid: Grid) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def stays_in_cell(table: ChannelTable, grid: Grid) -> BoolArray:
     """Whether a slot of each channel always begins in the base interval of its readings; (n,)."""
-    return grid.base_us % np.minimum(table.interval_us, grid.base_us + 1) == 0
+    stays: BoolArray = grid.base_us % np.minimum(table.interval_us, grid.base_us + 1) == 0
+    return stays
 
 
 def slot_starts(grid: Grid, instants_us: IntArray, interval_us: IntArray) -> IntArray:
@@ -85,9 +87,7 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
     return slots
 
 
-def _outside_life(
-    table: ChannelTable, cells: Cells, window: Stored, begun: Runs, fresh: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
-) -> None:
+def _outside_life(table: ChannelTable, cells: Cells, window: Stored, begun: Runs, fresh: BoolArray) -> None:
     filled = window.bounds[1:] > window.bounds[:-1]
     rows, first, last = window.rows[filled], window.bounds[:-1][filled], window.bounds[1:][filled] - 1
     ts_us = window.readings.ts_us

@@ -39,6 +39,11 @@ def configure_logs(settings: Settings, process: str) -> None:
         rendered: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
         rendered = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(
         structlog.stdlib.ProcessorFormatter(

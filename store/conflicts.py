@@ -40,7 +40,8 @@ def settle_conflicts(
         return fate, touched
     half_step = _half_steps(conn, arranged.channel_id[rows])
     key = arranged.key[rows]
-    near = np.abs(arranged.value[rows] - keys.value[key]) <= half_step
+    with np.errstate(over="ignore"):  # two values may lie further apart than a float can say
+        near = np.abs(arranged.value[rows] - keys.value[key]) <= half_step
     differs = ~(near & (arranged.quality[rows] == keys.quality[key]))
     rows, half_step = rows[differs], half_step[differs]
     if not len(rows):

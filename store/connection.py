@@ -28,6 +28,8 @@ _SETTINGS = (
     "jit=off",
     "idle_in_transaction_session_timeout=10min",
 )
+# What the API reads for one answer is of one moment.
+_SNAPSHOT = ("default_transaction_isolation=repeatable\\ read", "default_transaction_read_only=on")
 _NETWORK = {
     "connect_timeout": "10",
     "keepalives": "1",
@@ -66,6 +68,8 @@ def _conninfo(url: str, role: Role | None, application: str) -> str:
     settings = [*_SETTINGS, f"search_path={role.search_path if role else 'public'}"]
     if role is not None:
         settings.append(f"role={role.value}")
+    if role is Role.API:
+        settings.extend(_SNAPSHOT)
     options = " ".join([str(given.get("options") or ""), *(f"-c {setting}" for setting in settings)]).strip()
     return conninfo.make_conninfo("", **{**_NETWORK, "application_name": application, **given, "options": options})
 

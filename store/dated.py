@@ -1,15 +1,16 @@
 """Dated facts (multipliers, exchanges, devices, rules): superseded where the park file says otherwise, never updated."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
 from store.statements import query
 
-__all__ = ["Dated", "Fact", "supersede", "written"]
+__all__ = ["Dated", "Fact", "Facts", "supersede", "written"]
 
 Key = tuple[Any, ...]
 
@@ -38,10 +39,8 @@ class Fact:
     """For people."""
 
 
-class Wanted(Protocol):
-    """What a park file says of facts: by owner and key, the other columns."""
-
-    def __call__(self, current: dict[tuple[int, Key], dict[str, Any]]) -> dict[tuple[int, Key], dict[str, Any]]: ...
+Facts = dict[tuple[int, Key], dict[str, Any]]
+"""By owner and key, the other columns."""
 
 
 def written(value: Any) -> str:
@@ -57,8 +56,22 @@ def written(value: Any) -> str:
     return f'"{value}"'
 
 
-def supersede(conn: Connection[Any], kind: Dated, park_id: int, now: datetime, wanted: Wanted) -> list[Fact]:
-    """Bring one kind of facts of a park to what is wanted; answers what changed, in order of owner and key."""
+def supersede(
+    conn: Connection[Any], kind: Dated, park_id: int, now: datetime, wanted: Callable[[Facts], Facts]
+) -> list[Fact]:
+    """
+    Bring one kind of facts of a park to what is wanted.
+
+    Parameters
+    ----------
+    wanted : callable
+        What should be in force, given what is.
+
+    Returns
+    -------
+    list of Fact
+        What changed, in order of owner and key.
+    """
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query(f"apply_{kind.name}"), {"park_id": park_id}).fetchall()
     ids = {(row["owner"], tuple(row[name] for name in kind.key)): row["id"] for row in rows}
@@ -70,15 +83,13 @@ def supersede(conn: Connection[Any], kind: Dated, park_id: int, now: datetime, w
     }
     facts = wanted(current)
     changed = sorted(place for place in current.keys() | facts.keys() if current.get(place) != facts.get(place))
+    for place in changed:
+        if place in current:
+            conn.execute(query(f"apply_{kind.name}_supersede"), {"id": ids[place], "now": now})
     for owner, key in changed:
-        before, after = current.get((owner, key)), facts.get((owner, key))
-        if before is not None:
-            conn.execute(query(f"apply_{kind.name}_supersede"), {"id": ids[owner, key], "now": now})
-        if after is not None:
-            own = dict(zip(kind.key, key, strict=True))
-            conn.execute(
-                query(f"apply_{kind.name}_insert"), {"park_id": park_id, "owner": owner, "now": now, **own, **after}
-            )
+        if (owner, key) in facts:
+            own = {**dict(zip(kind.key, key, strict=True)), **facts[owner, key]}
+            conn.execute(query(f"apply_{kind.name}_insert"), {"park_id": park_id, "owner": owner, "now": now, **own})
     return [
         Fact(owner=owner, start=key[-1], what=_sentence(kind, key, current.get((owner, key)), facts.get((owner, key))))
         for owner, key in changed

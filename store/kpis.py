@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
+from domain.errors import InputError
 from domain.frames import KpiFrame
-from domain.time import IntArray, Level
+from domain.quality import Flag
+from domain.time import IntArray, Level, to_datetime
+from store.arrays import Column, booleans, columns_of, instants, integers, smallints
+from store.connection import database_errors
+from store.frames import KPI_ELEMENTS, final_rows, kpi_columns, numbered_keys, stored_kpis
+from store.statements import query
 
 __all__ = ["read_kpis", "write_kpis"]
 
@@ -40,8 +47,73 @@ def write_kpis(
         By KPI key; 1 where a key is not named.
     ticked_to_us : int or None
         `park.ticked_to` as it was *before* this cycle. [us UTC]
+
+    Returns
+    -------
+    int
+        How many rows were inserted, updated or deleted.
+
+    Raises
+    ------
+    InputError
+        There is no such park.
+    Unavailable
+        The database is away.
     """
-    raise NotImplementedError
+    keys, number = numbered_keys(frame)
+    with database_errors(f"writing {len(frame)} KPIs of level {frame.level.key}"):
+        deleted = _delete(conn, frame, ranges, {"keys": keys, "key": integers(number)})
+        if not len(frame):
+            return deleted
+        park = conn.execute(query("kpis_park"), {"park_id": park_id}).fetchone()
+        if park is None:
+            raise InputError(f"park {park_id} is not in the database")
+        final = final_rows(ZoneInfo(park[0]), park[1], frame.level, frame.start_us, ticked_to_us)
+        versions = np.array([formula_versions.get(key, 1) for key in keys], dtype=np.int16)
+        written = conn.execute(
+            query("kpis_write"),
+            {
+                **kpi_columns(frame, number),
+                "park_id": park_id,
+                "keys": keys,
+                "formula_version": smallints(versions[number - 1]),
+                "final": booleans(final),
+                "level": int(frame.level),
+                "late": int(Flag.LATE),
+                "registry_version": registry_version,
+                "computed_at": to_datetime(computed_at_us),
+                "first": to_datetime(int(frame.start_us.min())),
+                "last_start": to_datetime(int(frame.start_us.max())),
+            },
+        )
+        return deleted + written.rowcount
+
+
+def _delete(
+    conn: Connection[Any],
+    frame: KpiFrame,
+    ranges: tuple[NDArray[np.int16], NDArray[np.int32], IntArray, IntArray],
+    keys: Mapping[str, list[str] | Column],
+) -> int:
+    kind, subject_id, from_us, to_us = ranges
+    if not len(kind):
+        return 0
+    return conn.execute(
+        query("kpis_delete"),
+        {
+            **keys,
+            "level": int(frame.level),
+            "range_kind": smallints(kind),
+            "range_id": integers(subject_id),
+            "range_from": instants(from_us),
+            "range_to": instants(to_us),
+            "subject_kind": smallints(frame.subject_kind),
+            "subject_id": integers(frame.subject_id),
+            "start": instants(frame.start_us),
+            "first": to_datetime(int(from_us.min())),
+            "last": to_datetime(int(to_us.max())),
+        },
+    ).rowcount
 
 
 def read_kpis(
@@ -62,5 +134,24 @@ def read_kpis(
         Keys in the catalogue.
     subjects : (subject_kind, subject_id)
         int16 (codes of SubjectKind) and int32 (n,).
+
+    Raises
+    ------
+    Unavailable
+        The database is away.
     """
-    raise NotImplementedError
+    keys = sorted(set(kpis))
+    with database_errors(f"reading KPIs of level {level.key}"):
+        cursor = conn.execute(
+            query("kpis_read"),
+            {
+                "keys": keys,
+                "subject_kind": smallints(subjects[0]),
+                "subject_id": integers(subjects[1]),
+                "level": int(level),
+                "start": to_datetime(start_us),
+                "stop": to_datetime(stop_us),
+            },
+            binary=True,
+        )
+        return stored_kpis(level, keys, columns_of(cursor, *KPI_ELEMENTS)).frame

@@ -11,12 +11,19 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psycopg import AsyncConnection
+from psycopg.rows import DictRow, class_row, dict_row
 
-from domain.frames import AmountFrame, KpiFrame, Readings
+from domain.frames import Readings
 from domain.registry import Registry
-from domain.time import IntArray, Level
+from domain.time import Level, from_datetime, to_datetime
+from store.around import sorted_readings
+from store.arrays import Element, columns_of, integers, smallints
+from store.connection import database_errors
+from store.frames import AMOUNT_ELEMENTS, KPI_ELEMENTS, StoredAmounts, StoredKpis, stored_amounts, stored_kpis
+from store.registry import REGISTRY_PARTS, registries_of
+from store.rejections import RejectedMessage, RejectionRow, page_parameters
+from store.statements import query
 
 __all__ = [
     "LatestReading",
@@ -50,26 +57,6 @@ class LatestReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAmounts:
-    """Amounts, and per row when and how often they were made."""
-
-    frame: AmountFrame
-    revision: NDArray[np.int32]
-    computed_at_us: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKpis:
-    """KPIs, and per row when, how often, by which formula and on which registry they were made."""
-
-    frame: KpiFrame
-    revision: NDArray[np.int32]
-    computed_at_us: IntArray
-    formula_version: NDArray[np.int16]
-    registry_version: NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHour:
     """What became of the values of one source in one hour: `received == stored + duplicate + conflict + rejected`."""
 
@@ -85,51 +72,37 @@ class LedgerHour:
     """`rejected` by reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectionRow:
-    """Something that was set aside, as it is listed."""
-
-    id: int
-    message_id: int
-    source: str
-    topic: bytes
-    place: str
-    reason: str
-    detail: str
-    count: int
-    """How often the same was set aside for the same reason."""
-    first_at: datetime
-    last_at: datetime
-    resolved_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedMessage:
-    """A rejected message, whole, with everything that was set aside of it."""
-
-    id: int
-    source: str
-    topic: bytes
-    payload: bytes
-    first_at: datetime
-    rejections: tuple[RejectionRow, ...]
-
-
 @asynccontextmanager
 async def asking(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
     """A read-only transaction on one snapshot, in which the views show what `user` may see."""
-    raise NotImplementedError
-    yield
+    with database_errors("reading"):
+        async with conn.transaction():
+            await conn.execute(query("asking"), {"user": user})
+            yield
 
 
 async def read_registries(conn: AsyncConnection[Any], user: str) -> tuple[Registry, ...]:
     """The parks the user may see, each with those of its tenants, meters, channels and rules the user may see."""
-    raise NotImplementedError
+    return await _registries(conn, user, None)
+
+
+async def _registries(conn: AsyncConnection[Any], user: str, park_key: str | None) -> tuple[Registry, ...]:
+    async with asking(conn, user):
+        parks = await _select(conn, "registry_parks", {"park": park_key})
+        ids = {"park_id": [park["id"] for park in parks]}
+        return registries_of(parks, [await _select(conn, name, ids) for name in REGISTRY_PARTS])
+
+
+async def _select(conn: AsyncConnection[Any], name: str, parameters: dict[str, Any]) -> list[DictRow]:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query(name), parameters)
+        return await cursor.fetchall()
 
 
 async def read_registry(conn: AsyncConnection[Any], user: str, park_key: str) -> Registry | None:
     """One park as :func:`read_registries` shows it; None where there is none, or the user may not see it."""
-    raise NotImplementedError
+    found = await _registries(conn, user, park_key)
+    return found[0] if found else None
 
 
 async def read_readings(
@@ -150,19 +123,54 @@ async def read_readings(
     after : (channel_id, ts_us) or None
         The key of the last row of the page before; None: the first page.
     """
-    raise NotImplementedError
+    after_channel, after_us = after if after is not None else (None, None)
+    parameters = {
+        **_within(channel_ids, start_us, stop_us),
+        "after_channel": after_channel,
+        "after_ts": None if after_us is None else to_datetime(after_us),
+        "limit": limit,
+    }
+    async with asking(conn, user):
+        page = await conn.execute(query("readings_page"), parameters, binary=True)
+        columns = columns_of(page, Element.INTEGER, Element.INSTANT, Element.FLOAT, Element.INTEGER)
+        marked = await conn.execute(query("conflicts_between"), parameters, binary=True)
+        conflict_channel, conflict_us = columns_of(marked, Element.INTEGER, Element.INSTANT)
+    channel_id, ts_us, value, quality = columns
+    return sorted_readings(channel_id, ts_us, value, quality, (conflict_channel, conflict_us))
+
+
+def _within(channel_ids: Sequence[int], start_us: int, stop_us: int) -> dict[str, Any]:
+    return {
+        "channel_id": integers(np.array(channel_ids, dtype=np.int32)),
+        "start": to_datetime(start_us),
+        "stop": to_datetime(stop_us),
+    }
 
 
 async def read_latest(conn: AsyncConnection[Any], user: str, channel_ids: Sequence[int]) -> tuple[LatestReading, ...]:
     """The newest reading of each channel that has one, in order of channel id."""
-    raise NotImplementedError
+    async with asking(conn, user):
+        rows = await _select(conn, "latest_read", {"channel_id": list(channel_ids)})
+    return tuple(
+        LatestReading(
+            channel_id=row["channel_id"],
+            ts_us=from_datetime(row["ts"]),
+            value=row["value"],
+            quality=row["quality"],
+            received_us=from_datetime(row["received_at"]),
+        )
+        for row in rows
+    )
 
 
 async def read_amounts(
     conn: AsyncConnection[Any], user: str, level: Level, channel_ids: Sequence[int], *, start_us: int, stop_us: int
 ) -> StoredAmounts:
     """Stored amounts of intervals that start in `[start_us, stop_us)`."""
-    raise NotImplementedError
+    async with asking(conn, user):
+        parameters = {**_within(channel_ids, start_us, stop_us), "level": int(level)}
+        cursor = await conn.execute(query("amounts_read"), parameters, binary=True)
+        return stored_amounts(level, columns_of(cursor, *AMOUNT_ELEMENTS))
 
 
 async def read_kpis(
@@ -183,14 +191,42 @@ async def read_kpis(
     subjects : Sequence[(int, int)]
         Pairs of (code of SubjectKind, id).
     """
-    raise NotImplementedError
+    keys = sorted(set(kpis))
+    async with asking(conn, user):
+        cursor = await conn.execute(
+            query("kpis_read"),
+            {
+                "keys": keys,
+                "subject_kind": smallints(np.array([kind for kind, _ in subjects], dtype=np.int16)),
+                "subject_id": integers(np.array([number for _, number in subjects], dtype=np.int32)),
+                "level": int(level),
+                "start": to_datetime(start_us),
+                "stop": to_datetime(stop_us),
+            },
+            binary=True,
+        )
+        return stored_kpis(level, keys, columns_of(cursor, *KPI_ELEMENTS))
 
 
 async def read_ledger(
     conn: AsyncConnection[Any], user: str, start_us: int, stop_us: int, *, source: str | None = None
 ) -> tuple[LedgerHour, ...]:
     """The ledger by source and hour of reception, for hours in `[start_us, stop_us)`, in order of (hour, source)."""
-    raise NotImplementedError
+    parameters = {"start": to_datetime(start_us), "stop": to_datetime(stop_us), "source": source}
+    async with asking(conn, user):
+        lines = await _select(conn, "ledger_read", parameters)
+        counted = await (await conn.execute(query("ledger_reasons"), parameters)).fetchall()
+    reasons: dict[tuple[str, datetime], dict[str, int]] = {}
+    for of_source, hour, reason, n in counted:
+        reasons.setdefault((of_source, hour), {})[reason] = n
+    return tuple(
+        LedgerHour(
+            received=line["stored"] + line["duplicate"] + line["conflict"] + line["rejected"],
+            reasons=reasons.get((line["source"], line["hour"]), {}),
+            **line,
+        )
+        for line in lines
+    )
 
 
 async def read_rejections(
@@ -210,9 +246,18 @@ async def read_rejections(
     after : (last_at, id) or None
         Of the last row of the page before; None: the first page.
     """
-    raise NotImplementedError
+    async with asking(conn, user), conn.cursor(row_factory=class_row(RejectionRow)) as cursor:
+        await cursor.execute(query("rejections_list"), page_parameters(reason, after, limit, unresolved=unresolved))
+        return tuple(await cursor.fetchall())
 
 
 async def read_rejected_message(conn: AsyncConnection[Any], user: str, message_id: int) -> RejectedMessage | None:
     """A rejected message, whole; None where there is none, or the user may not see it."""
-    raise NotImplementedError
+    async with asking(conn, user):
+        found = await _select(conn, "rejected_message_get", {"id": message_id})
+        if not found:
+            return None
+        async with conn.cursor(row_factory=class_row(RejectionRow)) as cursor:
+            await cursor.execute(query("rejections_of_message"), {"id": message_id})
+            rejections = tuple(await cursor.fetchall())
+    return RejectedMessage(rejections=rejections, **found[0])

@@ -154,9 +154,7 @@ def _meter(row: DictRow) -> Meter:
     return Meter(role=MeterRole(row["role"]), **rest, **_life(row))
 
 
-def _channel(
-    row: DictRow, meter: str, multipliers: tuple[Multiplier, ...], exchanges: tuple[Exchange, ...]
-) -> Channel:
+def _channel(row: DictRow, meter: str, multipliers: tuple[Multiplier, ...], exchanges: tuple[Exchange, ...]) -> Channel:
     inputs = (row["input_concentration"], row["input_flow"])
     return Channel(
         key=f"{meter}/{row['quantity']}",
@@ -166,7 +164,9 @@ def _channel(
         multipliers=multipliers,
         exchanges=exchanges,
         inputs=None if None in inputs else inputs,
-        **_rest(row, "id", "meter_id", "quantity", "unit", "interval_s", "resolution", "modulus", "max_rate", "wire_unit"),
+        **_rest(
+            row, "id", "meter_id", "quantity", "unit", "interval_s", "resolution", "modulus", "max_rate", "wire_unit"
+        ),
         **_life(row),
     )
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from psycopg import Connection, sql
 
@@ -31,7 +31,7 @@ class Signals:
             for channel in channels:
                 self._conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
-    def __enter__(self) -> "Signals":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
+from psycopg.rows import kwargs_row
 
 from domain.readings import Span
-from domain.time import IntArray
+from domain.time import IntArray, from_datetime, to_datetime
+from store.arrays import Element, columns_of, instants, integers
+from store.connection import database_errors
+from store.statements import query
+from store.texts import clean
 
 __all__ = [
     "Fault",
@@ -29,6 +34,9 @@ __all__ = [
     "set_ticked_to",
     "take_spans",
 ]
+
+
+_TAKEN = (Element.INTEGER, Element.INSTANT, Element.INSTANT, Element.INSTANT, Element.INTEGER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +74,8 @@ def lock_park(conn: Connection[Any], park_id: int) -> None:
 
     The first statement of every cycle: a second engine of the park stands by here.
     """
-    raise NotImplementedError
+    with database_errors("waiting for the park's engine lock"):
+        conn.execute(query("park_lock"), {"park_id": park_id})
 
 
 def take_spans(conn: Connection[Any], park_id: int, limit_rows: int) -> Taken:
@@ -80,42 +89,97 @@ def take_spans(conn: Connection[Any], park_id: int, limit_rows: int) -> Taken:
     limit_rows : int
         About how many readings the spans may hold, estimated from their length and the channels' intervals.
         At least one span is taken, however long.
+
+    Raises
+    ------
+    Unavailable
+        The database is away.
     """
-    raise NotImplementedError
+    with database_errors("taking spans"):
+        cursor = conn.execute(
+            query("spans_take"),
+            {"park_id": park_id, "newest_rows": limit_rows - limit_rows // 10, "oldest_rows": limit_rows // 10},
+            binary=True,
+        )
+        channel_id, from_us, to_us, ticks_us, rows = columns_of(cursor, *_TAKEN)
+        remaining = conn.execute(query("spans_remain"), {"park_id": park_id}).fetchone()
+    return Taken(
+        channel_id=channel_id,
+        from_us=from_us,
+        to_us=to_us,
+        tick_us=int(ticks_us.max()) if len(ticks_us) else None,
+        rows=int(rows[0]),
+        remaining=bool(remaining and remaining[0]),
+    )
 
 
 def append_spans(conn: Connection[Any], spans: Sequence[Span]) -> int:
     """Put spans into the queue, in the caller's transaction, and notify `kawasan_spans`; answers how many."""
-    raise NotImplementedError
+    if not spans:
+        return 0
+    with database_errors(f"appending {len(spans)} spans"):
+        appended = conn.execute(
+            query("spans_insert"),
+            {
+                "channel_id": integers(np.array([span.channel_id for span in spans])),
+                "from_ts": instants(np.array([span.from_us for span in spans])),
+                "to_ts": instants(np.array([span.to_us for span in spans])),
+            },
+        )
+        conn.execute(query("spans_notify"))
+    return appended.rowcount
 
 
 def append_tick(conn: Connection[Any], park_id: int, tick_us: int) -> None:
     """Put a tick into the queue: every base interval that ended by `tick_us` is final once it is taken. [us UTC]"""
-    raise NotImplementedError
+    with database_errors("appending a tick"):
+        conn.execute(query("tick_insert"), {"park_id": park_id, "tick": to_datetime(tick_us)})
+        conn.execute(query("spans_notify"))
 
 
 def set_ticked_to(conn: Connection[Any], park_id: int, tick_us: int) -> None:
     """Say that every base interval that ended by `tick_us` is final; never goes back. [us UTC]"""
-    raise NotImplementedError
+    with database_errors("setting a park's tick"):
+        conn.execute(query("park_ticked"), {"park_id": park_id, "tick": to_datetime(tick_us)})
 
 
 def pending_spans(conn: Connection[Any], park_id: int) -> tuple[int, float]:
     """How many rows wait in the queue, and for how long the oldest has. [s]"""
-    raise NotImplementedError
+    with database_errors("looking at the queue"):
+        row = conn.execute(query("spans_pending"), {"park_id": park_id}).fetchone()
+    return (int(row[0]), float(row[1])) if row else (0, 0.0)
 
 
 def set_fault(
     conn: Connection[Any], park_id: int, channel_id: int | None, error: str, *, from_us: int, to_us: int
 ) -> int:
     """Set a span aside that failed alone; answers the fault's id."""
-    raise NotImplementedError
+    with database_errors("setting a span aside"):
+        row = conn.execute(
+            query("fault_insert"),
+            {
+                "park_id": park_id,
+                "channel_id": channel_id,
+                "from_ts": to_datetime(from_us),
+                "to_ts": to_datetime(to_us),
+                "error": clean(error),
+            },
+        ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def faults(conn: Connection[Any], park_id: int) -> tuple[Fault, ...]:
     """The faults of a park that nobody resolved, newest first."""
-    raise NotImplementedError
+    with database_errors("reading faults"), conn.cursor(row_factory=kwargs_row(_fault)) as cursor:
+        return tuple(cursor.execute(query("faults_unresolved"), {"park_id": park_id}).fetchall())
+
+
+def _fault(*, from_ts: datetime, to_ts: datetime, **rest: Any) -> Fault:
+    return Fault(from_us=from_datetime(from_ts), to_us=from_datetime(to_ts), **rest)
 
 
 def resolve_fault(conn: Connection[Any], fault_id: int) -> None:
     """Put a fault's span back into the queue and mark the fault resolved."""
-    raise NotImplementedError
+    with database_errors("resolving a fault"):
+        conn.execute(query("fault_resolve"), {"id": fault_id})
+        conn.execute(query("spans_notify"))

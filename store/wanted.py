@@ -4,12 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.parkfile import ChannelEntry, MeterEntry, ParkFile, RuleEntry, TenantEntry
 from domain.parkentries import Life, life_of
+from domain.parkfile import ChannelEntry, MeterEntry, ParkFile, RuleEntry, TenantEntry
 from domain.quantities import CONCENTRATIONS, QUANTITIES
 from domain.registry import Kind, Stamp, Statistic
 
-__all__ = ["WantedChannel", "WantedMeter", "WantedRule", "WantedTenant", "wanted_rows"]
+__all__ = [
+    "Wanted",
+    "WantedChannel",
+    "WantedMeter",
+    "WantedRule",
+    "WantedTenant",
+    "differences",
+    "wanted_rows",
+]
 
 _FLOWS = ("effluent_volume", "effluent_flow")
 

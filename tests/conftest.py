@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.strictness import missing
 
-pytest_plugins = ["tests.support.services", "tests.support.brokers"]
+pytest_plugins = ["tests.support.services", "tests.support.brokers", "tests.support.databases"]
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
 """The HTTP API."""
 
-__all__: list[str] = []
+from service.api.app import create_app
+
+__all__ = ["create_app"]

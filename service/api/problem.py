@@ -20,7 +20,7 @@ _RETRY_S = "5"
 _logger = logging.getLogger(__name__)
 
 
-class Problem(ParkError):
+class Problem(ParkError):  # noqa: N818 - named as RFC 9457 names it
     """An answer that is not the one asked for, with its HTTP status."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -76,7 +76,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         return await _problem(request, error)
     errors = [
-        {"place": ".".join(str(step) for step in mistake["loc"]), "detail": mistake["msg"]} for mistake in error.errors()
+        {"place": ".".join(str(step) for step in mistake["loc"]), "detail": mistake["msg"]}
+        for mistake in error.errors()
     ]
     detail = "; ".join(f"{mistake['place']}: {mistake['detail']}" for mistake in errors)
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)

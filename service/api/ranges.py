@@ -57,7 +57,7 @@ class Span:
 
 
 def now_us() -> int:
-    """This moment. [us UTC]"""
+    """The present moment. [us UTC]"""
     return from_datetime(datetime.now(UTC))
 
 
@@ -74,8 +74,12 @@ def _instant(name: str, text: str) -> int:
 
 def _span(longest_days: float | None = None) -> Callable[[str, str], Span]:
     def read(
-        start: Annotated[str, Query(description="First instant, RFC 3339 with an offset.", examples=["2026-01-31T00:00:00+07:00"])],
-        stop: Annotated[str, Query(description="End of the range, not included.", examples=["2026-02-01T00:00:00+07:00"])],
+        start: Annotated[
+            str, Query(description="First instant, RFC 3339 with an offset.", examples=["2026-01-31T00:00:00+07:00"])
+        ],
+        stop: Annotated[
+            str, Query(description="End of the range, not included.", examples=["2026-02-01T00:00:00+07:00"])
+        ],
     ) -> Span:
         span = Span(start_us=_instant("start", start), stop_us=_instant("stop", stop))
         if span.start_us >= span.stop_us:

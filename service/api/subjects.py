@@ -31,7 +31,9 @@ def _reference(kind: SubjectKind, *keys: str) -> str:
 def _of_park(registry: Registry) -> Named:
     park = registry.park
     return Named(
-        subject=Subject(kind=SubjectKind.PARK, id=park.id), reference=_reference(SubjectKind.PARK, park.key), name=park.name
+        subject=Subject(kind=SubjectKind.PARK, id=park.id),
+        reference=_reference(SubjectKind.PARK, park.key),
+        name=park.name,
     )
 
 

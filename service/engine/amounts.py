@@ -1,28 +1,26 @@
 """From touched spans to base amounts, and from these to hours and days."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from psycopg import Connection
 
-from domain.errors import ParkError
 from domain.frames import AmountFrame, Readings, SmallArray
 from domain.registry import Registry
 from domain.time import IntArray, Level, level_edges
 from kpi.amounts import interval_amounts
 from kpi.fold import fold_amounts
+from kpi.gather import gather
 from kpi.grid import Grid
-from kpi.ranges import Ranges, joined
-from kpi.reach import affected_products, reach
+from kpi.judge import BoolArray
+from kpi.ranges import Ranges
 from kpi.table import ChannelTable
 from store.amounts import read_amounts, write_amounts
 from store.readings import readings_around
 
 __all__ = ["Days", "Stamp", "recompute_amounts"]
 
-_FIRST_MARGIN = 8
-_WIDENINGS = 24
 _CELLS_AT_ONCE = 2_000_000
 
 
@@ -61,70 +59,19 @@ def recompute_amounts(conn: Connection[Any], registry: Registry, touched: Ranges
     Days
         The local days that were computed again.
     """
-    table, grid = ChannelTable.of(registry), Grid.of(registry.park)
+    park, table = registry.park, ChannelTable.of(registry)
     known = touched.take(np.isin(touched.channel_id, table.channel_id)).merged()
     if not len(known):
         return _no_days()
-    readings, ranges = _loaded(conn, table, grid, known)
-    products = affected_products(table, ranges)
-    if len(products):
-        readings = _with_inputs(conn, table, readings, products)
-        ranges = joined(ranges, products)
-    ranges = ranges.merged()
-    frame = interval_amounts(table, readings, ranges, grid)
-    _write(conn, frame, ranges, stamp)
-    days = _days_of(registry, ranges)
+
+    def load(windows: Ranges, margin: int) -> tuple[Readings, BoolArray, BoolArray]:
+        return readings_around(conn, windows.channel_id, windows.from_us, windows.to_us, margin)
+
+    work = gather(table, Grid.of(park), known, load)
+    _write(conn, interval_amounts(table, work.readings, work.ranges, park.zone, park.base_s), work.ranges, stamp)
+    days = _days_of(registry, work.ranges)
     _fold_days(conn, registry, days, stamp)
     return days
-
-
-def _loaded(conn: Connection[Any], table: ChannelTable, grid: Grid, touched: Ranges) -> tuple[Readings, Ranges]:
-    """Enough readings to compute all that the touched spans reach, and the ranges that they reach."""
-    parts: list[Readings] = []
-    ranges: list[Ranges] = []
-    waiting, window = touched, touched
-    margin = _FIRST_MARGIN
-    for _ in range(_WIDENINGS):
-        loads = window.merged()
-        readings, before, after = readings_around(conn, loads.channel_id, loads.from_us, loads.to_us, margin)
-        found = reach(table, grid, readings, waiting, loads, before, after)
-        ranges.append(found.ranges.take(found.settled))
-        parts.append(readings)
-        if found.settled.all():
-            return _together(parts), joined(*ranges)
-        waiting, window = waiting.take(~found.settled), found.wider.take(~found.settled)
-        margin *= 2
-    channels = sorted(set(waiting.channel_id.tolist()))[:5]
-    raise ParkError(f"channels {channels}: no accepted reading found within {margin} readings of what was touched")
-
-
-def _with_inputs(conn: Connection[Any], table: ChannelTable, readings: Readings, products: Ranges) -> Readings:
-    """The readings, and those of both inputs of the products over their ranges."""
-    row = np.searchsorted(table.channel_id, products.channel_id)
-    inputs = joined(
-        Ranges(
-            channel_id=table.channel_id[table.concentration[row]], from_us=products.from_us, to_us=products.to_us
-        ),
-        Ranges(channel_id=table.channel_id[table.flow[row]], from_us=products.from_us, to_us=products.to_us),
-    ).merged()
-    grid_free = _settled_inputs(conn, table, inputs)
-    return _together([readings, grid_free])
-
-
-def _settled_inputs(conn: Connection[Any], table: ChannelTable, inputs: Ranges) -> Readings:
-    raise NotImplementedError
-
-
-def _together(parts: list[Readings]) -> Readings:
-    """Several loads as one, each reading once, in order."""
-    columns = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Readings)
-    }
-    order = np.lexsort((columns["ts_us"], columns["channel_id"]))
-    channel_id, ts_us = columns["channel_id"][order], columns["ts_us"][order]
-    fresh = np.ones(len(order), dtype=np.bool_)
-    fresh[1:] = (channel_id[1:] != channel_id[:-1]) | (ts_us[1:] != ts_us[:-1])
-    return Readings(**{name: column[order][fresh] for name, column in columns.items()})
 
 
 def _write(conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:

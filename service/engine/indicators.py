@@ -97,13 +97,14 @@ def recompute_kpis(
             frame = subject_kpis(registry, subjects, work.kpis, level, start_us, stop_us, base, weights)
             _write(work, frame, subjects, start_us, stop_us)
     for level in (Level.MONTH, Level.YEAR):
-        for start_us, stop_us in _periods(registry, level, days_us):
-            _fold(work, subjects, channels, level, start_us, stop_us)
+        for period in _periods(registry, level, days_us):
+            _fold(work, subjects, channels, level, period)
 
 
 def _fold(
-    work: _Work, subjects: tuple[Subject, ...], channels: SmallArray, level: Level, start_us: int, stop_us: int
+    work: _Work, subjects: tuple[Subject, ...], channels: SmallArray, level: Level, period: tuple[int, int]
 ) -> None:
+    start_us, stop_us = period
     kinds = np.array([subject.kind.code for subject in subjects], dtype=np.int16)
     ids = np.array([subject.id for subject in subjects], dtype=np.int32)
     keys = [kpi.key for kpi in work.kpis]

@@ -23,9 +23,7 @@ _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
 def due_tick(registry: Registry, now_us: int) -> int | None:
-    """
-    The latest edge of a base interval that is final by now; None where the park is ticked to it already. [us UTC]
-    """
+    """The latest edge of a base interval that is final by now; None where the park is ticked to it. [us UTC]"""
     park = registry.park
     over_us = now_us - park.lateness_s * SECOND_US
     edge = int(base_edges(park.zone, park.base_s, over_us, over_us + 1)[0])

@@ -8,8 +8,8 @@ SELECT date_trunc('milliseconds', now())
 SELECT id, key, name, timezone, base_s, lateness_s, version, ticked_to FROM park WHERE key = %(key)s FOR UPDATE
 
 -- name: apply_park_insert
-INSERT INTO park (key, name, timezone, base_s, lateness_s)
-VALUES (%(key)s, %(name)s, %(timezone)s, %(base_s)s, %(lateness_s)s)
+INSERT INTO park (key, name, timezone, base_s, lateness_s, version)
+VALUES (%(key)s, %(name)s, %(timezone)s, %(base_s)s, %(lateness_s)s, 0)
 RETURNING id
 
 -- name: apply_park_update

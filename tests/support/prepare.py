@@ -19,10 +19,11 @@ from tests.support.timescale import HOW_TO_GET_IT, ROOT, external_url, installat
 
 SUITE_WITH_TIMESCALE = "trixie"
 PACKAGE_WITH_TIMESCALE = "postgresql-17-timescaledb"
+POLICY = Path("/usr/sbin/policy-rc.d")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-class Missing(Exception):
+class LackingError(Exception):
     """Something the tests need cannot be had; the text says how to get it."""
 
 
@@ -32,10 +33,10 @@ def main() -> int:
     for get in (get_mosquitto, get_chromium, get_timescale):
         try:
             get()
-        except Missing as reason:
+        except LackingError as reason:
             lacking.append(str(reason))
-    for reason in lacking:
-        print(f"notice: {reason}", file=sys.stderr)
+    for notice in lacking:
+        print(f"notice: {notice}", file=sys.stderr)
     return 1 if lacking and in_ci() else 0
 
 
@@ -54,7 +55,7 @@ def get_timescale() -> None:
         return
     notice = f"the tests on TimescaleDB are left out: {HOW_TO_GET_IT}"
     if not can_install():
-        raise Missing(notice)
+        raise LackingError(notice)
     update_once()
     if is_offered(PACKAGE_WITH_TIMESCALE):
         # Debian makes and starts a cluster at the installation of a server, unless told not to.
@@ -83,7 +84,7 @@ def build_root(root: Path, notice: str) -> None:
         run(
             [
                 *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGE_WITH_TIMESCALE}"),
-                *("--customize-hook=rm -rf $1/var/cache/apt/archives $1/usr/share/doc $1/usr/share/locale"),
+                "--customize-hook=rm -rf $1/var/cache/apt/archives $1/usr/share/doc $1/usr/share/locale",
                 *(SUITE_WITH_TIMESCALE, str(fresh)),
                 *mirror(),
             ],
@@ -91,7 +92,7 @@ def build_root(root: Path, notice: str) -> None:
         )
         fresh.rename(root)
         if installation_in_root(root) is None:
-            raise Missing(f"{root} holds no PostgreSQL with TimescaleDB after its installation; {notice}")
+            raise LackingError(f"{root} holds no PostgreSQL with TimescaleDB after its installation; {notice}")
 
 
 def mirror() -> list[str]:
@@ -131,10 +132,19 @@ def is_offered(package: str) -> bool:
 def install(packages: Sequence[str], notice: str) -> None:
     """Install Debian packages without starting what they bring."""
     if not can_install():
-        raise Missing(notice)
+        raise LackingError(notice)
     update_once()
     say(f"installing {', '.join(packages)}")
-    run(["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *packages], notice)
+    # Debian starts the services of what it installs, unless this program says no.
+    ours = not POLICY.exists()
+    if ours:
+        POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        POLICY.chmod(0o755)
+    try:
+        run(["apt-get", "install", "--yes", "-qq", "--no-install-recommends", *packages], notice)
+    finally:
+        if ours:
+            POLICY.unlink()
 
 
 def update_once() -> None:
@@ -154,7 +164,7 @@ def run(command: Sequence[str], notice: str) -> None:
     )  # fmt: skip
     if answer.returncode != 0:
         sys.stderr.write(answer.stdout.decode(errors="replace"))
-        raise Missing(f"`{command[0]}` failed ({answer.returncode}); {notice}")
+        raise LackingError(f"`{command[0]}` failed ({answer.returncode}); {notice}")
 
 
 def say(what: str) -> None:

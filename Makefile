@@ -1,0 +1,45 @@
+# Everything starts here; `make help` lists it. Nothing needs to be installed but Python >= 3.11 and make.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock bench clean
+
+PACKAGES := domain simulators ingest store kpi alerts service
+CHECKED := $(PACKAGES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
+
+export PYTHON
+
+# For `make demo ARGS=--reset` and `make test ARGS='-k register'`.
+ARGS ?=
+
+help:  ## list what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+
+demo:  ## run a simulated park with everything it needs; ARGS=--reset starts anew
+	@.ci/venv demo
+	@exec .venv/bin/kawasan demo $(ARGS)
+
+test:  ## run all tests against real servers; ARGS goes to pytest
+	@.ci/venv dev
+	@.venv/bin/python -m tests.support.prepare
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+lint:  ## check format, style, types and the direction of imports
+	@.ci/venv dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(addprefix -p ,$(CHECKED))
+	.venv/bin/lint-imports
+
+lock:  ## choose versions anew within pyproject.toml; ARGS=--upgrade takes the newest
+	@.ci/venv dev
+	@.ci/lock $(ARGS)
+
+bench:  ## measure this machine: messages and readings per second, beside the bare ceilings
+	@.ci/venv dev
+	@.venv/bin/python -m tests.support.prepare
+	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+clean:  ## remove .venv, caches and build leftovers; data of the demo stays
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""What ingest counts for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from domain.readings import Outcome
+
+__all__ = ["IngestMetrics"]
+
+
+class IngestMetrics:
+    """Counters of one ingest process, in a registry of the caller's."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics."""
+        self._values = Counter(
+            "kawasan_ingest_values", "Values received, by what became of them", ["fate"], registry=registry
+        )
+        self._rejected = Counter("kawasan_ingest_rejected", "Values set aside", ["reason"], registry=registry)
+        self._messages = Counter("kawasan_ingest_messages", "Messages committed", registry=registry)
+        self._acknowledged = Counter(
+            "kawasan_ingest_acknowledged",
+            "Messages acknowledged, or left to be sent again",
+            ["told"],
+            registry=registry,
+        )
+        self._retries = Counter("kawasan_ingest_retries", "Writes that found the database away", registry=registry)
+        self._commit_s = Histogram("kawasan_ingest_commit_seconds", "Time of one commit", registry=registry)
+
+    def written(self, outcome: Outcome, messages: int, seconds: float) -> None:
+        """A batch was committed."""
+        self._messages.inc(messages)
+        self._values.labels("stored").inc(outcome.stored)
+        self._values.labels("duplicate").inc(outcome.duplicate)
+        self._values.labels("conflict").inc(outcome.conflict)
+        for reason, values in outcome.rejected.items():
+            self._values.labels("rejected").inc(values)
+            self._rejected.labels(reason.value).inc(values)
+        self._commit_s.observe(seconds)
+
+    def acknowledged(self, told: int, passed_over: int) -> None:
+        """Messages were acknowledged, or their connection is gone and they will come again."""
+        self._acknowledged.labels("yes").inc(told)
+        self._acknowledged.labels("connection gone").inc(passed_over)
+
+    def retried(self) -> None:
+        """The database was away."""
+        self._retries.inc()

@@ -1,0 +1,49 @@
+"""Amount frames joined, and without rows."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from domain.frames import AmountFrame
+from domain.time import IntArray, Level
+
+__all__ = ["empty_amounts", "joined_amounts"]
+
+
+def joined_amounts(parts: list[AmountFrame]) -> AmountFrame:
+    """Frames of different channels as one, sorted."""
+    parts = parts or [empty_amounts(Level.BASE)]
+    ids = np.concatenate([part.channel_id for part in parts])
+    order: slice | IntArray = slice(None)
+    if (ids[1:] < ids[:-1]).any():
+        order = np.argsort(ids, kind="stable")
+    columns = {
+        name.name: np.concatenate([getattr(part, name.name) for part in parts])[order]
+        for name in fields(AmountFrame)
+        if name.name != "level"
+    }
+    return AmountFrame(level=Level.BASE, **columns)
+
+
+def empty_amounts(level: Level) -> AmountFrame:
+    """An amount frame without rows."""
+    whole, real, small = np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.int32)
+    return AmountFrame(
+        level=level,
+        channel_id=small,
+        start_us=whole,
+        amount=real,
+        mean=real,
+        low=real,
+        high=real,
+        last=real,
+        peak=real,
+        peak_at_us=whole,
+        measured_s=real,
+        estimated=real,
+        inner_gap_s=real,
+        gap_s=real,
+        gap_stop_us=whole,
+        slots=small,
+        flags=small,
+    )

@@ -1,0 +1,80 @@
+"""The application: routes, pages, errors, metrics and headers put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+
+from service.api import routes_health, routes_ingest, routes_live, routes_numbers, routes_registry
+from service.api.headers import HeadersMiddleware
+from service.api.metrics import MetricsMiddleware, installed_version
+from service.api.problem import add_problems
+from service.api.services import open_services
+from service.settings import Settings
+from service.web import pages
+
+__all__ = ["create_app"]
+
+_TAGS = [
+    {"name": "registry", "description": "What there is: parks, tenants, metering points, channels."},
+    {"name": "numbers", "description": "Readings as they came, amounts per interval, and KPIs with their coverage."},
+    {"name": "live", "description": "Server-sent events with the newest of all."},
+    {"name": "ingest", "description": "What became of the values that came in."},
+    {"name": "operation", "description": "For those who run it."},
+]
+_DESCRIPTION = """
+Readings of an eco-industrial park, and the numbers made of them.
+
+Times are RFC 3339 with an offset; ranges are half-open, `[start, stop)`; days, months and years are park-local.
+What is not known is null, never zero, and says why. Errors are problem details (RFC 9457).
+What you may not see does not exist: it is answered with 404.
+"""
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """
+    The HTTP application.
+
+    It opens its connections when it starts and needs no database before that.
+
+    Raises
+    ------
+    SettingsError
+        No database is set.
+    """
+    settings.need_database()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="kawasan",
+        description=_DESCRIPTION,
+        version=installed_version(),
+        openapi_tags=_TAGS,
+        generate_unique_id_function=_operation_id,
+        # The pages that FastAPI makes for these load from another host; they come with a later issue.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    add_problems(app)
+    for router in (routes_registry.router, routes_numbers.router, routes_live.router, routes_ingest.router):
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(routes_health.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
+    app.add_middleware(MetricsMiddleware)
+    app.add_middleware(HeadersMiddleware)
+    return app

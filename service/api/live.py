@@ -1,0 +1,200 @@
+"""The live stream: woken by the database, it reads what is new once per user and tells all who listen.
+
+::
+
+    NOTIFY -> thread (Signals) -> pump -> Bulletin of each user -> bounded queue of each listener -> SSE
+"""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from sse_starlette import ServerSentEvent
+
+from domain.errors import ParkError, Unavailable
+from service.api.bulletin import Bulletin, Event
+from store.connection import AsyncPool, database_errors
+from store.signals import Signals
+from store.users import User
+
+__all__ = ["LiveStream"]
+
+_CHANNELS = ("kawasan_spans", "kawasan_numbers", "kawasan_registry")
+_QUEUED = 64
+_LEAST_S = 1.0
+_FLOW_S = 5.0
+_EVERYTHING_S = 30.0
+_LIFE_S = 600.0
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Listener:
+    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(_QUEUED))
+    lost: bool = False
+    """It read too slowly; its stream ends, and it comes back by itself."""
+
+    def tell(self, events: list[Event]) -> None:
+        for event in events:
+            try:
+                self.queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self.lost = True
+                return
+
+
+@dataclass(slots=True, eq=False)
+class _Audience:
+    bulletin: Bulletin
+    listeners: set[_Listener] = field(default_factory=set)
+    is_new: bool = True
+
+
+class LiveStream:
+    """Tells users what is new for them, as long as :meth:`running` is entered."""
+
+    def __init__(self, url: str, pool: AsyncPool) -> None:
+        """Listen with the login of `url`, read through `pool` (role API)."""
+        self._url = url
+        self._pool = pool
+        self._audiences: dict[str, _Audience] = {}
+        self._heard: set[str] = set()
+        self._wake = asyncio.Event()
+        self._stopping = threading.Event()
+
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return sum(len(audience.listeners) for audience in self._audiences.values())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen and tell, until left; ends all streams."""
+        loop = asyncio.get_running_loop()
+        ear = threading.Thread(target=self._listen, args=(loop,), name="live-signals", daemon=True)
+        ear.start()
+        pump = asyncio.create_task(self._pump())
+        pump.add_done_callback(self._report)
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            for audience in self._audiences.values():
+                for listener in audience.listeners:
+                    listener.lost = True
+            pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await pump
+            await asyncio.to_thread(ear.join, 2.0)
+
+    async def events(self, user: User) -> AsyncIterator[ServerSentEvent]:
+        """
+        What is new for a user: first everything, then changes.
+
+        Ends after ten minutes, when the listener is too slow, and when the server stops; a browser
+        comes back by itself, and is asked for its token anew.
+        """
+        listener = self._enter(user)
+        ends = asyncio.get_running_loop().time() + _LIFE_S
+        try:
+            while not listener.lost and asyncio.get_running_loop().time() < ends:
+                try:
+                    name, contents = await asyncio.wait_for(listener.queue.get(), timeout=1.0)
+                except TimeoutError:
+                    continue
+                yield ServerSentEvent(event=name, data=json.dumps(contents, separators=(",", ":")))
+        finally:
+            self._leave(user, listener)
+
+    def _enter(self, user: User) -> _Listener:
+        audience = self._audiences.get(user.name)
+        if audience is None or audience.bulletin.user != user:
+            audience = self._audiences[user.name] = _Audience(
+                Bulletin(user=user), getattr(audience, "listeners", set())
+            )
+        listener = _Listener()
+        listener.tell([("hello", {"user": user.name, "role": user.role.value}), *audience.bulletin.everything()])
+        audience.listeners.add(listener)
+        self._wake.set()
+        return listener
+
+    def _leave(self, user: User, listener: _Listener) -> None:
+        audience = self._audiences.get(user.name)
+        if audience is not None:
+            audience.listeners.discard(listener)
+            if not audience.listeners:
+                del self._audiences[user.name]
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._stopping.is_set():
+            try:
+                with Signals(self._url, *_CHANNELS) as signals:
+                    while not self._stopping.is_set():
+                        heard = signals.wait(_EVERYTHING_S, self._stopping)
+                        self._call(loop, set(heard))
+            except Unavailable as error:
+                _logger.warning("live stream waits for the database", extra={"reason": str(error)})
+                self._stopping.wait(_FLOW_S)
+
+    def _call(self, loop: asyncio.AbstractEventLoop, heard: set[str]) -> None:
+        def note() -> None:
+            self._heard |= heard
+            self._wake.set()
+
+        with suppress(RuntimeError):  # the loop has been closed: nobody listens any more
+            loop.call_soon_threadsafe(note)
+
+    @staticmethod
+    def _report(pump: asyncio.Task[None]) -> None:
+        if not pump.cancelled() and (error := pump.exception()) is not None:
+            _logger.critical("the live stream stopped", exc_info=error)
+
+    async def _pump(self) -> None:
+        clock = asyncio.get_running_loop().time
+        flow_at = everything_at = clock()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout=_FLOW_S)
+            self._wake.clear()
+            heard, self._heard = self._heard, set()
+            if clock() >= everything_at:
+                heard, everything_at = set(_CHANNELS), clock() + _EVERYTHING_S
+            flow_is_due = clock() >= flow_at
+            if flow_is_due:
+                flow_at = clock() + _FLOW_S
+            for audience in list(self._audiences.values()):
+                await self._tell(audience, heard, flow_is_due=flow_is_due)
+            await asyncio.sleep(_LEAST_S)
+
+    async def _tell(self, audience: _Audience, heard: set[str], *, flow_is_due: bool) -> None:
+        heard = set(_CHANNELS) if audience.is_new else heard
+        flow_is_due = flow_is_due or audience.is_new
+        if not heard and not flow_is_due:
+            return
+        try:
+            events = await self._news(audience.bulletin, heard, flow_is_due=flow_is_due)
+        except ParkError as error:
+            _logger.warning("live stream could not read", extra={"reason": str(error)})
+            return
+        audience.is_new = False
+        for listener in audience.listeners:
+            listener.tell(events)
+
+    async def _news(self, bulletin: Bulletin, heard: set[str], *, flow_is_due: bool) -> list[Event]:
+        events: list[Event] = []
+        with database_errors("reading for the live stream"):
+            async with self._pool.connection() as conn:
+                if "kawasan_registry" in heard:
+                    await bulletin.refresh_registry(conn)
+                if "kawasan_spans" in heard:
+                    events += await bulletin.refresh_readings(conn)
+                if heard & {"kawasan_numbers", "kawasan_registry"}:
+                    events += await bulletin.refresh_kpis(conn)
+                if flow_is_due:
+                    events += await bulletin.refresh_flow(conn)
+        return events

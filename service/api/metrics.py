@@ -1,0 +1,85 @@
+"""Metrics of the server process, in the text format of Prometheus; no label names a meter or a tenant."""
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.live import LiveStream
+
+__all__ = ["Metrics", "MetricsMiddleware", "installed_version"]
+
+_UNROUTED = "none"
+
+
+def installed_version() -> str:
+    """The version of kawasan that runs; `source` where it runs from its source tree."""
+    try:
+        return version("kawasan")
+    except PackageNotFoundError:
+        return "source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """All metrics of one application."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    seconds: Histogram
+    values: Gauge
+
+    @classmethod
+    def new(cls, live: LiveStream) -> "Metrics":
+        """Fresh metrics, at zero."""
+        registry = CollectorRegistry()
+        built = Gauge("kawasan_build_info", "The version that runs.", ["version"], registry=registry)
+        built.labels(installed_version()).set(1)
+        listeners = Gauge("kawasan_live_listeners", "Open live streams.", registry=registry)
+        listeners.set_function(lambda: live.listeners)
+        return cls(
+            registry=registry,
+            requests=Counter(
+                "kawasan_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+            ),
+            seconds=Histogram(
+                "kawasan_http_request_seconds", "Time to the first byte of an answer.", ["route"], registry=registry
+            ),
+            values=Gauge(
+                "kawasan_ledger_hour_values",
+                "Values received in the present and the last full hour, by what became of them.",
+                ["outcome"],
+                registry=registry,
+            ),
+        )
+
+    def text(self) -> bytes:
+        """As Prometheus reads it."""
+        return generate_latest(self.registry)
+
+
+class MetricsMiddleware:
+    """Counts every answer by its route, never by its path: a path may hold the key of a meter."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Around an application whose state holds the services."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                metrics: Metrics = scope["app"].state.services.metrics
+                route = getattr(scope.get("route"), "path", _UNROUTED)
+                metrics.requests.labels(scope["method"], route, str(message["status"])).inc()
+                metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, counted)

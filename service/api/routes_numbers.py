@@ -1,0 +1,184 @@
+"""Routes about numbers: readings, amounts, KPIs."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Path, Query
+from psycopg import AsyncConnection
+
+from domain.registry import Channel, Registry
+from domain.time import DAY_US, SECOND_US, Level
+from kpi.catalogue import for_registry
+from kpi.definition import Kpi
+from service.api.access import Asker
+from service.api.amounts import amount_values, folded
+from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries, ReadingValue
+from service.api.numbers import MOST_ROWS, kpi_columns
+from service.api.problem import not_found, refused
+from service.api.ranges import LevelName, ShortSpanQuery, SpanQuery, local_time, periods
+from service.api.routes_registry import ParkKey, registries_of
+from service.api.services import Database
+from service.api.subjects import find_subject, may_see_kpi, park_of
+from service.api.values import kpi_values, quality_words
+from store.queries import read_amounts, read_readings, read_registry
+from store.users import User
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["numbers"])
+
+_MOST_READINGS = 10_000
+_MOST_CHANNELS = 50
+
+ChannelKeys = Annotated[
+    list[str],
+    Query(
+        alias="channel",
+        description="Key of a channel, `park/tenant/meter/quantity`; may be given up to 50 times.",
+        min_length=1,
+        max_length=_MOST_CHANNELS,
+        examples=["karawang/_park/wwtp_outlet/ph"],
+    ),
+]
+LevelQuery = Annotated[LevelName, Query(description="How much time each number covers.")]
+KpiKey = Annotated[str, Path(alias="key", description="Key in the catalogue.", max_length=200)]
+SubjectQuery = Annotated[
+    str,
+    Query(
+        description="`park:KEY`, `tenant:PARK/TENANT` or `meter:PARK/TENANT/METER`.",
+        max_length=300,
+        examples=["park:karawang"],
+    ),
+]
+
+
+async def _channels(conn: AsyncConnection[Any], user: User, keys: Sequence[str]) -> list[tuple[Registry, Channel]]:
+    registries: dict[str, Registry | None] = {}
+    for park in dict.fromkeys(key.split("/")[0] for key in keys):
+        registries[park] = await read_registry(conn, user.name, park)
+    found = []
+    for key in dict.fromkeys(keys):
+        registry = registries[key.split("/")[0]]
+        channel = registry.channel_by_key.get(key) if registry else None
+        if registry is None or channel is None:
+            raise not_found(f"channel {key[:300]}")
+        found.append((registry, channel))
+    return found
+
+
+@router.get("/readings")
+async def list_readings(
+    conn: Database,
+    user: Asker,
+    keys: ChannelKeys,
+    span: ShortSpanQuery,
+    limit: Annotated[int, Query(ge=1, le=_MOST_READINGS, description="Most readings per channel.")] = _MOST_READINGS,
+) -> list[ReadingSeries]:
+    """Stored readings of channels in `[start, stop)`, as the devices said them; at most 31 days at once."""
+    series = []
+    for registry, channel in await _channels(conn, user, keys):
+        rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
+        readings = [
+            ReadingValue(
+                ts=local_time(registry.park.zone, int(rows.ts_us[row])),
+                value=float(rows.value[row]),
+                quality=quality_words(int(rows.quality[row])),
+                conflict=bool(rows.conflict[row]),
+            )
+            for row in range(len(rows))
+        ]
+        series.append(
+            ReadingSeries(channel=channel.key, unit=channel.unit, readings=readings, complete=len(readings) < limit)
+        )
+    return series
+
+
+@router.get("/amounts")
+async def list_amounts(
+    conn: Database, user: Asker, keys: ChannelKeys, level: LevelQuery, span: SpanQuery
+) -> list[AmountSeries]:
+    """What channels did in the intervals of a level that begin in `[start, stop)`; what is not known is null."""
+    series = []
+    for registry, channel in await _channels(conn, user, keys):
+        park = registry.park
+        edges = periods(park, level.level, span)
+        source = min(level.level, Level.DAY)
+        step_us = park.base_s * SECOND_US if source is Level.BASE else DAY_US
+        if (edges[-1] - edges[0]) // step_us * len(keys) > MOST_ROWS:
+            raise refused(f"more than {MOST_ROWS} amounts were asked for; ask for fewer channels or a shorter range")
+        stored = await read_amounts(
+            conn, user.name, source, [channel.id], start_us=int(edges[0]), stop_us=int(edges[-1])
+        )
+        values = await anyio.to_thread.run_sync(
+            partial(amount_values, folded(stored, level.level, park), edges, park, channel)
+        )
+        series.append(AmountSeries(channel=channel.key, level=level.value, timezone=park.zone.key, values=values))
+    return series
+
+
+@router.get("/kpis")
+async def list_kpis(conn: Database, user: Asker, park: ParkKey = None) -> list[KpiAnswer]:
+    """The catalogue: every KPI that you may ask for."""
+    found: dict[str, Kpi] = {}
+    for registry in await registries_of(conn, user, park):
+        found |= {kpi.key: kpi for kpi in for_registry(registry) if may_see_kpi(user, kpi.key)}
+    return [
+        KpiAnswer(
+            key=kpi.key,
+            title=kpi.title,
+            unit=kpi.unit,
+            formula=kpi.formula,
+            formula_version=kpi.version,
+            subjects=sorted(kind.value for kind in kpi.subjects),
+            levels=[level.key for level in Level if level in kpi.levels],
+            gate=kpi.gate.value,
+            source=kpi.source,
+        )
+        for kpi in found.values()
+    ]
+
+
+@router.get("/kpis/{key}")
+async def read_kpi(
+    conn: Database, user: Asker, key: KpiKey, *, subject: SubjectQuery, level: LevelQuery, span: SpanQuery
+) -> KpiSeries:
+    """One KPI of one subject, for each interval of a level that begins in `[start, stop)`, gaps included."""
+    registry = await read_registry(conn, user.name, park_of(subject))
+    if registry is None:
+        raise not_found(f"subject {subject}")
+    named = find_subject(registry, user, subject)
+    kpi = _kpi(registry, user, key)
+    if named.subject.kind not in kpi.subjects or level.level not in kpi.levels:
+        raise refused(
+            f"{key} is made for {', '.join(sorted(kind.value for kind in kpi.subjects))} "
+            f"at level {', '.join(one.key for one in Level if one in kpi.levels)}"
+        )
+    park = registry.park
+    edges = periods(park, level.level, span)
+    values = []
+    if len(edges) > 1:
+        columns, absent = await kpi_columns(conn, user, registry, named.subject, kpi, level.level, edges)
+        values = list(
+            kpi_values(columns, edges, unit=kpi.unit, zone=park.zone, ticked_us=park.ticked_to_us, absent=absent)
+        )
+    return KpiSeries(
+        kpi=kpi.key,
+        title=kpi.title,
+        subject=subject,
+        subject_name=named.name,
+        level=level.value,
+        timezone=park.zone.key,
+        formula=kpi.formula,
+        formula_version=kpi.version,
+        registry_version=park.version,
+        values=values,
+    )
+
+
+def _kpi(registry: Registry, user: User, key: str) -> Kpi:
+    found = next((kpi for kpi in for_registry(registry) if kpi.key == key and may_see_kpi(user, key)), None)
+    if found is None:
+        raise not_found(f"KPI {key}")
+    return found

@@ -1,0 +1,44 @@
+-- Through the views of schema api, as one user.
+
+-- name: asking
+SELECT set_config('kawasan.user', %(user)s, true)
+
+-- name: readings_page
+SELECT array_agg(r.channel_id), array_agg(r.ts), array_agg(r.value), array_agg(r.quality)
+FROM (
+    SELECT channel_id, ts, value, quality
+    FROM reading
+    WHERE channel_id = ANY (%(channel_id)s) AND ts >= %(start)s AND ts < %(stop)s
+      AND (%(after_channel)s::int IS NULL OR (channel_id, ts) > (%(after_channel)s::int, %(after_ts)s::timestamptz))
+    ORDER BY channel_id, ts
+    LIMIT %(limit)s
+) r
+
+-- name: conflicts_between
+SELECT array_agg(f.channel_id), array_agg(f.ts)
+FROM (
+    SELECT DISTINCT channel_id, ts
+    FROM reading_conflict
+    WHERE channel_id = ANY (%(channel_id)s) AND ts >= %(start)s AND ts < %(stop)s
+) f
+
+-- name: latest_read
+SELECT channel_id, ts, value, quality, received_at
+FROM latest
+WHERE channel_id = ANY (%(channel_id)s)
+ORDER BY channel_id
+
+-- name: ledger_read
+SELECT source, hour, sum(messages)::bigint AS messages, sum(stored)::bigint AS stored, sum(duplicate)::bigint AS duplicate,
+       sum(conflict)::bigint AS conflict, sum(rejected)::bigint AS rejected
+FROM ledger
+WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
+GROUP BY hour, source
+ORDER BY hour, source
+
+-- name: ledger_reasons
+SELECT source, hour, reason, sum(n)::bigint
+FROM ledger_rejected
+WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
+GROUP BY hour, source, reason
+ORDER BY hour, source, reason
