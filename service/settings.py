@@ -55,8 +55,6 @@ class Settings(BaseSettings):
     """Name of the ingest's session at the broker. Two ingests must not share one."""
     mqtt_topic: str = Field(default="kawasan/v1/#", min_length=1, max_length=500)
     """The topic filter that ingest subscribes to."""
-    mqtt_session_s: int = Field(default=604_800, ge=60, le=4_294_967_294)
-    """For how long the broker keeps messages for an ingest that is away (MQTT 5). [s]"""
     receive_maximum: int = Field(default=2000, ge=1, le=65_535)
     """How many messages may be under way before the first is acknowledged."""
     message_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
@@ -81,6 +79,8 @@ class Settings(BaseSettings):
     """TCP port that the server listens on."""
     cookie_secure: bool = False
     """Whether the login cookie is sent over HTTPS only; switch it on behind a TLS proxy."""
+    ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe events that are logged."""
     log_format: Literal["text", "json"] = "text"

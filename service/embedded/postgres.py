@@ -155,7 +155,8 @@ class PrivatePostgres:
             return
         try:
             self._prepare()
-            self._lock = take_lock(self.home)
+            # A server that ended by itself left us holding the lock.
+            self._lock = self._lock or take_lock(self.home)
             self._end_leftover()
             self._make_cluster()
         except OSError as error:

@@ -47,7 +47,7 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     """
     name = f"test_{uuid.uuid4().hex[:16]}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(name), sql.Identifier(template or "template1")
+        sql.Identifier(name), sql.Identifier(template or "template0")
     )
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(create)

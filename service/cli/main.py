@@ -1,0 +1,86 @@
+"""The console entry: all commands, and every error as one sentence."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from domain.errors import ParkError, SettingsError
+from service.api.metrics import installed_version
+from service.cli import checks, demo, meters, parks, processes, rejections, users
+
+__all__ = ["app", "main"]
+
+_DEBUG = "KAWASAN_DEBUG"
+_STOPPED = 130
+
+app = typer.Typer(
+    name="kawasan",
+    help="Energy, water and effluent of an industrial park: from meter readings over MQTT to numbers people act on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kawasan {installed_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", envvar=_DEBUG, help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    del version
+    if debug:
+        os.environ[_DEBUG] = "1"
+
+
+app.command("demo")(demo.run_demo_command)
+app.command("migrate")(parks.migrate_database)
+app.add_typer(parks.app, name="park")
+app.command("ingest")(processes.ingest)
+app.command("engine")(processes.engine)
+app.command("serve")(processes.serve)
+app.command("simulate")(meters.simulate)
+app.command("replay")(meters.replay)
+app.add_typer(rejections.app, name="rejections")
+app.command("import")(meters.import_file)
+app.command("check")(checks.check)
+app.add_typer(users.app, name="user")
+
+
+def main() -> None:
+    """
+    Run the command that the arguments name, and end the process.
+
+    Exit codes: 0 done, 1 it could not be done, 2 settings or arguments are wrong, 130 stopped by Ctrl-C.
+    """
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _STOPPED
+    except ParkError as error:
+        code = _told(error, str(error), 2 if isinstance(error, SettingsError) else 1)
+    except Exception as error:  # noqa: BLE001 - the top of the process
+        code = _told(error, f"unexpected {type(error).__name__}: {error}; `kawasan --debug ...` shows where", 1)
+    sys.exit(code)
+
+
+def _told(error: BaseException, sentence: str, code: int) -> int:
+    if os.environ.get(_DEBUG, "") not in {"", "0", "false"}:
+        traceback.print_exception(error)
+    print(f"kawasan: {sentence}", file=sys.stderr)
+    return code

@@ -1,0 +1,87 @@
+"""Commands about the database's schema and the park file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import RegistryError
+from domain.parkfile import Format, ParkFile, mistakes, parse
+from service.logs import configure_logs
+from service.settings import load_settings
+from store import Role, apply_park, connect, migrate
+
+__all__ = ["app", "apply_file", "checked_park", "migrate_database"]
+
+app = typer.Typer(help="Check a park file, or bring the database's registry to it.", no_args_is_help=True)
+
+_FORMATS: dict[str, Format] = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
+
+File = Annotated[
+    Path, typer.Argument(help="The park file, TOML or YAML.", exists=True, dir_okay=False, readable=True)
+]
+
+
+def checked_park(path: Path) -> ParkFile:
+    """
+    The park that a file describes, checked whole.
+
+    Raises
+    ------
+    RegistryError
+        The file cannot be read as text, or has mistakes; names all of them.
+    """
+    written = _FORMATS.get(path.suffix.lower())
+    if written is None:
+        raise RegistryError(f"{path} is neither TOML nor YAML by its name; it must end in .toml, .yaml or .yml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{path} cannot be read: {error}") from error
+    park = parse(text, written)
+    found = mistakes(park)
+    if found:
+        noun = "mistake" if len(found) == 1 else "mistakes"
+        raise RegistryError("\n- ".join([f"{path} has {len(found)} {noun}:", *found]))
+    return park
+
+
+def apply_file(url: str, park: ParkFile) -> tuple[str, ...]:
+    """Bring the registry to a checked park file; what changed, in words."""
+    with connect(url, Role.MIGRATE, application="kawasan-park") as conn:
+        return tuple(str(change) for change in apply_park(conn, park))
+
+
+@app.command("check")
+def check_file(file: File) -> None:
+    """Say whether a park file is right, and else everything that is wrong with it."""
+    park = checked_park(file)
+    meters = [meter for tenant in park.tenants for meter in tenant.meters]
+    channels = sum(len(meter.channels) for meter in meters)
+    print(
+        f"{file} is right: park {park.park.key} with {len(park.tenants)} tenants, {len(meters)} meters, "
+        f"{channels} channels and {len(park.rules)} rules"
+    )
+
+
+@app.command("apply")
+def apply_park_file(file: File) -> None:
+    """Make the database's registry what a park file says, and print what changed. Twice changes nothing more."""
+    settings = load_settings()
+    configure_logs(settings, "park")
+    park = checked_park(file)
+    changes = apply_file(settings.need_database(), park)
+    for change in changes:
+        print(change)
+    print(f"{len(changes)} changes" if changes else f"nothing to change: park {park.park.key} is as {file} says")
+
+
+def migrate_database() -> None:
+    """Bring the database to this version's schema. Safe to run again, and beside running processes."""
+    settings = load_settings()
+    configure_logs(settings, "migrate")
+    changed = migrate(settings.need_database())
+    for name in changed:
+        print(f"applied {name}")
+    if not changed:
+        print("the database is at this version already")
