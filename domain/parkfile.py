@@ -15,17 +15,19 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import RegistryError
-from domain.parkchecks import mistakes
+from domain.parkchecks import mistakes, networks
 from domain.parkentries import (
     ChannelEntry,
     DeviceEntry,
     ExchangeEntry,
+    Life,
     MeterEntry,
     MultiplierEntry,
     ParkEntry,
     ParkFile,
     RuleEntry,
     TenantEntry,
+    life_of,
     starts,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "DeviceEntry",
     "ExchangeEntry",
     "Format",
+    "Life",
     "MeterEntry",
     "MultiplierEntry",
     "ParkEntry",
@@ -41,7 +44,9 @@ __all__ = [
     "RuleEntry",
     "TenantEntry",
     "json_schema",
+    "life_of",
     "mistakes",
+    "networks",
     "parse",
     "starts",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Kind, MeterRole, Registry
-from domain.time import SECOND_US, IntArray, Level, level_edges
+from domain.time import DAY_US, SECOND_US, IntArray, Level, day_number, level_edges
 from kpi.block import Block, Scene, coverage, known_terms, lay, spread
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.demand import demand_terms
@@ -132,7 +132,7 @@ def _deviations(scene: Scene, block: Block, members: Members) -> FloatArray:
     """sqrt(sum (eps_k V_k)^2) of each side; a meter's error has one sign all along, so V is taken over the level."""
     volumes = block.summed(np.where(np.isnan(block.amount), 0.0, block.amount), scene.periods)
     errors = volumes * scene.tree.error_share[members.meter][:, None]
-    return np.sqrt(members.summed(errors**2)).transpose(0, 2, 1)
+    return np.sqrt(members.summed(errors**2))
 
 
 WATER_BALANCE = Family(members=_water_sides, terms=_sum_terms, coverage=coverage, deviations=_deviations, shared=True)
@@ -208,17 +208,29 @@ def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
 
 
 def _slots(scene: Scene, interval_us: IntArray, from_us: IntArray, to_us: IntArray) -> IntArray:
-    """How many slots, counted from each local midnight, begin in `[from, to)`; 0 where that is empty."""
+    """
+    How many slots begin in `[from, to)`; 0 where that is empty.
+
+    Slots shorter than a day are counted from each local midnight; longer ones begin at every n-th midnight, the days
+    counted from 0001-01-01.
+    """
     park = scene.registry.park
     days = level_edges(park.zone, park.base_s, Level.DAY, int(scene.cells[0]), int(scene.cells[-1]))
+    number = day_number(park.zone, int(days[0])).toordinal() + np.arange(len(days) - 1)
     kinds, kind = np.unique(interval_us, return_inverse=True)
-    of_day = -(-np.diff(days) // kinds[:, None])
+    whole_days = np.maximum(kinds // DAY_US, 1)[:, None]
+    of_day = np.where(kinds[:, None] < DAY_US, -(-np.diff(days) // kinds[:, None]), number % whole_days == 0)
     before = np.concatenate([np.zeros((len(kinds), 1), dtype=np.int64), np.cumsum(of_day, axis=1)], axis=1)
 
     def begun(instant_us: IntArray) -> IntArray:
         inside = np.clip(instant_us, days[0], days[-1])
         day = np.searchsorted(days, inside, side="right") - 1
-        count: IntArray = before[kind.reshape(inside.shape), day] + -(-(inside - days[day]) // interval_us)
+        into = inside - days[day]
+        here = np.where(interval_us < DAY_US, -(-into // interval_us), 0)
+        # At a midnight the day has begun no slot yet; past it, a long one begins where the next day has one more.
+        following = before[kind.reshape(inside.shape), np.minimum(day + 1, len(days) - 1)]
+        past = before[kind.reshape(inside.shape), day]
+        count: IntArray = past + np.where((interval_us >= DAY_US) & (into > 0), following - past, here)
         return count
 
     slots: IntArray = np.where(from_us < to_us, begun(to_us) - begun(from_us), 0)

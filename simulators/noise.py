@@ -45,7 +45,8 @@ def uniform(who: HashArray, when: IntArray) -> FloatArray:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX_1
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX_2
     mixed ^= mixed >> np.uint64(31)
-    return (mixed >> np.uint64(11)).astype(np.float64) * _MANTISSA
+    share: FloatArray = (mixed >> np.uint64(11)).astype(np.float64)
+    return share * _MANTISSA
 
 
 def white_noise(who: HashArray, when: IntArray) -> FloatArray:

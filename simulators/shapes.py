@@ -6,7 +6,6 @@ from enum import IntEnum
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.frames import FloatArray
 from domain.time import DAY_US, SECOND_US, IntArray, Level, level_edges, to_datetime
@@ -18,6 +17,7 @@ STEP_US = 300 * SECOND_US
 
 _SLOTS = int(DAY_US // STEP_US)
 _RAMP_H = 0.5
+_SUNRISE_H, _SUNSET_H = 5.8, 18.0
 _US_PER_HOUR = 3600 * SECOND_US
 # 1970-01-01 was a Thursday, which Python counts as 3.
 _WEEKDAY_OF_EPOCH = 3
@@ -104,7 +104,7 @@ def _span(hours: FloatArray, start: float, stop: float) -> FloatArray:
     return total
 
 
-def activity_table() -> NDArray[np.float64]:
+def activity_table() -> FloatArray:
     """
     Share of full work, by how a firm works, kind of day and step of the day.
 
@@ -113,11 +113,11 @@ def activity_table() -> NDArray[np.float64]:
     float64 (5, 3, 288) [0..1]
         In the order of :class:`Shift`, of :attr:`Clock.day_kind`, of the local day's steps.
     """
-    hours = (np.arange(_SLOTS) + 0.5) * (STEP_US / _US_PER_HOUR)
+    hours = (np.arange(_SLOTS, dtype=np.float64) + 0.5) * (STEP_US / _US_PER_HOUR)
     lunch = 1.0 - 0.35 * _span(hours, 11.75, 13.0)
-    change = 1.0 - 0.12 * sum(_span(hours, at, at + 1.0) for at in (5.5, 13.5, 21.5))
+    change = 1.0 - 0.12 * (_span(hours, 5.5, 6.5) + _span(hours, 13.5, 14.5) + _span(hours, 21.5, 22.5))
     one, two = _span(hours, 7.0, 16.5) * lunch, _span(hours, 6.0, 22.5) * (1.0 - 0.5 * (1.0 - lunch)) * change
-    dark = np.maximum(_span(hours, 17.75, 30.0), 0.0)
+    dark = _span(hours, 17.75, 30.0)
     idle = np.zeros_like(hours)
     table = np.empty((len(Shift), 3, _SLOTS))
     table[Shift.OFFICE] = _span(hours, 7.5, 17.0) * lunch, 0.5 * _span(hours, 8.0, 13.0), idle
@@ -130,5 +130,6 @@ def activity_table() -> NDArray[np.float64]:
 
 def sun(hour: FloatArray) -> FloatArray:
     """Share of the clear noon sun over the hours of a day near the equator, where days are of nearly one length."""
-    elevation = np.sin(np.pi * (hour - 5.8) / 12.2)
-    return np.where((hour > 5.8) & (hour < 18.0), np.maximum(elevation, 0.0), 0.0) ** 1.2
+    daylight = np.clip((hour - _SUNRISE_H) / (_SUNSET_H - _SUNRISE_H), 0.0, 1.0)
+    # sin(pi) is a little above zero in floats; a night must be zero.
+    return np.where(daylight < 1.0, np.sin(np.pi * daylight), 0.0) ** 1.2

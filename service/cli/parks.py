@@ -17,9 +17,7 @@ app = typer.Typer(help="Check a park file, or bring the database's registry to i
 
 _FORMATS: dict[str, Format] = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 
-File = Annotated[
-    Path, typer.Argument(help="The park file, TOML or YAML.", exists=True, dir_okay=False, readable=True)
-]
+File = Annotated[Path, typer.Argument(help="The park file, TOML or YAML.", exists=True, dir_okay=False, readable=True)]
 
 
 def checked_park(path: Path) -> ParkFile:

@@ -28,7 +28,9 @@ _logger = logging.getLogger("kawasan.service")
 _REFRESH_S = 30.0
 _GRACE_S = 3
 
-Host = Annotated[str | None, typer.Option(envvar="KAWASAN_HOST", help="Address to listen on.", show_default="127.0.0.1")]
+Host = Annotated[
+    str | None, typer.Option(envvar="KAWASAN_HOST", help="Address to listen on.", show_default="127.0.0.1")
+]
 Port = Annotated[int | None, typer.Option(envvar="KAWASAN_PORT", help="TCP port to listen on.", show_default="8321")]
 
 

@@ -26,7 +26,7 @@ from service.embedded.places import make_private, private_folder, take_lock
 from service.embedded.ports import LOOPBACK, accepts, free_port
 from service.embedded.programs import cannot_start, disk_trouble, end, end_leftover, launch, log_tail
 
-__all__ = ["BrokerKind", "PrivateBroker", "find_broker"]
+__all__ = ["BrokerKind", "PrivateBroker", "find_broker", "mosquitto_conf", "mosquitto_user"]
 
 BrokerKind: TypeAlias = Literal["mosquitto", "nats"]
 
@@ -240,8 +240,12 @@ class PrivateBroker:
         if not (self.home / "password").exists():
             _write_private(self.home / "password", secrets.token_urlsafe(24) + "\n", self._account)
         if self.kind == "mosquitto":
-            _write_private(self.home / "users", _mosquitto_user(_USER, self._password), self._account)
-            _write_private(self.home / "broker.conf", self._mosquitto_conf(), self._account)
+            _write_private(self.home / "users", mosquitto_user(_USER, self._password), self._account)
+            _write_private(
+                self.home / "broker.conf",
+                mosquitto_conf(_shipped("mosquitto.conf"), home=self.home, store=self._store, port=self.port),
+                self._account,
+            )
         else:
             _write_private(self.home / "broker.conf", _shipped("nats-server.conf"), self._account)
 
@@ -260,20 +264,6 @@ class PrivateBroker:
             "KAWASAN_NATS_USER": _USER,
             "KAWASAN_NATS_PASSWORD": f"'{self._password}'",
         }
-
-    def _mosquitto_conf(self) -> str:
-        lines = [line for line in _shipped("mosquitto.conf").splitlines() if line.split(" ", 1)[0] not in _PLACES]
-        return "\n".join(
-            [
-                *lines,
-                f"listener {self.port} {LOOPBACK}",
-                "allow_anonymous false",
-                f"password_file {self.home / 'users'}",
-                f"persistence_location {self._store}/",
-                "log_dest stdout",
-                "",
-            ]
-        )
 
     def _end_leftover(self) -> None:
         """End the broker that a killed kawasan left on this store."""
@@ -294,6 +284,22 @@ class PrivateBroker:
         if self._lock is not None:
             self._lock.close()
         self._lock = None
+
+
+def mosquitto_conf(shipped: str, *, home: Path, store: Path, port: int) -> str:
+    """The shipped Mosquitto file with its places replaced: loopback only, one account, a store of ours."""
+    lines = [line for line in shipped.splitlines() if line.split(" ", 1)[0] not in _PLACES]
+    return "\n".join(
+        [
+            *lines,
+            f"listener {port} {LOOPBACK}",
+            "allow_anonymous false",
+            f"password_file {home / 'users'}",
+            f"persistence_location {store}/",
+            "log_dest stdout",
+            "",
+        ]
+    )
 
 
 def _choose(kind: BrokerKind | None, home: Path) -> tuple[BrokerKind, Path]:
@@ -323,7 +329,7 @@ def _write_private(path: Path, text: str, account: Account | None) -> None:
     fresh.rename(path)
 
 
-def _mosquitto_user(name: str, password: str) -> str:
+def mosquitto_user(name: str, password: str) -> str:
     """A line of Mosquitto's password file: PBKDF2-HMAC-SHA512, as `mosquitto_passwd` writes it."""
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _HASH_ROUNDS, dklen=64)

@@ -149,7 +149,9 @@ def test_a_login_without_the_role_is_told_how_to_get_it(server_url: str, kawasan
         connect(address + kawasan_url.rpartition("/")[2], Role.WRITE)
 
 
-@pytest.mark.parametrize("statement", ["SELECT * FROM token", "INSERT INTO app_user (name, role) VALUES ('x', 'admin')"])
+@pytest.mark.parametrize(
+    "statement", ["SELECT * FROM token", "INSERT INTO app_user (name, role) VALUES ('x', 'admin')"]
+)
 def test_ingest_and_engine_cannot_touch_users(kawasan_url: str, statement: str) -> None:
     with connect(kawasan_url, Role.WRITE) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute(statement.encode())

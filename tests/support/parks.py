@@ -7,7 +7,9 @@ from domain.parkfile import ParkFile
 START = "1989-12-01T00:00:00+00:00"
 
 
-def _park(key: str, timezone: str, base_minutes: int, tenants: list[dict[str, Any]], *rules: dict[str, Any]) -> ParkFile:
+def _park(
+    key: str, timezone: str, base_minutes: int, tenants: list[dict[str, Any]], *rules: dict[str, Any]
+) -> ParkFile:
     return ParkFile.model_validate(
         {
             "park": {
@@ -56,7 +58,7 @@ def treatment_plant() -> ParkFile:
 
     return _park(
         "plant",
-        "Europe/Madrid",
+        "Etc/GMT-1",
         60,
         [{"key": "_park", "name": "Operator", "meters": [meter]}],
         rule("bod", "bod", "mean", highest=50.0),

@@ -1,0 +1,259 @@
+"""The demo: a whole park on one machine, in one folder, that nothing else depends on.
+
+::
+
+    folder/
+     +- kawasan-demo.json    the mark that the folder is ours, and with what it was made
+     +- logins.json          tokens of the demo's users (0600)
+     +- postgres/, broker/   private servers, where none are named by the environment
+     +- logs/                one file per child process
+"""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from domain.errors import InputError, ParkError, Unavailable
+from domain.parkfile import ParkFile
+from domain.registry import OPERATOR
+from service.cli.demo_news import News, is_ready
+from service.cli.parks import apply_file, checked_park
+from service.cli.processes import listening_socket
+from service.cli.supervisor import Child, Supervisor
+from service.cli.users import new_token
+from service.embedded import PrivateBroker, PrivatePostgres
+from service.settings import Settings
+from store import Role, connect, migrate
+from store.users import UserRole, create_user, set_token, token_hash
+
+__all__ = ["erase_demo", "example_park", "run_demo"]
+
+_MARK = "kawasan-demo.json"
+_LOGINS = "logins.json"
+_LEAST_FREE = 500 * 1024 * 1024
+_READY_S = 60.0
+_MINUTE_S = 60.0
+_POLL_S = 0.25
+_COMMANDS = (("ingest",), ("engine",), ("serve",), ("simulate", "--example"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Servers:
+    database_url: str
+    mqtt_url: str
+    mqtt_version: str
+    look: Callable[[], list[str]]
+    """Starts a private server again that ended by itself; what happened, in words."""
+
+
+def example_park() -> ParkFile:
+    """The park file that is shipped with kawasan."""
+    with as_file(files("service") / "parks" / "karawang.yaml") as path:
+        return checked_park(path)
+
+
+def erase_demo(folder: Path) -> bool:
+    """
+    Remove a demo's folder, and the data of its private servers; whether there was one.
+
+    Raises
+    ------
+    InputError
+        The folder is not one that the demo made.
+    """
+    if not folder.exists() or not any(folder.iterdir()):
+        return False
+    _check_ours(folder)
+    PrivatePostgres(folder / "postgres").erase()
+    if (folder / "broker").exists():
+        PrivateBroker(folder / "broker").erase()
+    shutil.rmtree(folder)
+    return True
+
+
+def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Callable[[str], None]) -> None:
+    """
+    Run the demo until `stop` is set.
+
+    Parameters
+    ----------
+    settings : Settings
+        `database_url` and `mqtt_url`, where set, stand in for the private servers.
+    folder : Path
+        Where everything is kept; made if missing.
+    say : callable
+        Takes one line for the person who started it.
+
+    Raises
+    ------
+    ParkError
+        Something that the demo needs is missing, or ended too often; the text says what to do.
+    """
+    # Looked at first: nothing is started, and nothing made, for a page that nobody could open.
+    listening_socket(settings.host, settings.port).close()
+    park = example_park()
+    _make_folder(folder)
+    with ExitStack() as stack:
+        servers = stack.enter_context(_servers(settings, folder, say))
+        if stop.is_set():
+            return
+        migrate(servers.database_url)
+        changes = apply_file(servers.database_url, park)
+        say(
+            f"park {park.park.key}: {len(changes)} changes applied" if changes else f"park {park.park.key} is as it was"
+        )
+        logins = _logins(folder, servers.database_url, park)
+        supervisor = stack.enter_context(Supervisor(_environment(settings, servers)))
+        for name, *options in _COMMANDS:
+            supervisor.start(Child(name=name, command=(name, *options), log=folder / "logs" / f"{name}.log"))
+        address = f"http://{settings.host}:{settings.port}"
+        _wait_until_ready(address, supervisor, stop, say)
+        if not stop.is_set():
+            _greet(address, logins, folder, say)
+            _watch(supervisor, servers, News(address, logins["operator"], servers.database_url), stop, say)
+        say("stopping ...")
+    say("stopped; the data stays, and the next start goes on with it")
+
+
+def _environment(settings: Settings, servers: _Servers) -> Mapping[str, str]:
+    return {
+        "KAWASAN_DATABASE_URL": servers.database_url,
+        "KAWASAN_MQTT_URL": servers.mqtt_url,
+        "KAWASAN_MQTT_VERSION": servers.mqtt_version,
+        "KAWASAN_HOST": settings.host,
+        "KAWASAN_PORT": str(settings.port),
+    }
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        _check_ours(folder)
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text(json.dumps({"made_by": "kawasan demo"}) + "\n", encoding="utf-8")
+        for log in (folder / "logs").iterdir():
+            log.unlink()
+    except OSError as error:
+        raise Unavailable(
+            f"the folder {folder} cannot be written ({error.strerror}); choose another by --data-dir"
+        ) from error
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_FREE:
+        raise Unavailable(
+            f"the disk that holds {folder} has {free // 1024**2} MB left, and the demo wants {_LEAST_FREE // 1024**2}; "
+            "make room, or choose another folder by --data-dir"
+        )
+
+
+def _check_ours(folder: Path) -> None:
+    if not (folder / _MARK).is_file():
+        raise InputError(
+            f"{folder} is not empty and was not made by `kawasan demo`; choose another folder by --data-dir"
+        )
+
+
+@contextmanager
+def _servers(settings: Settings, folder: Path, say: Callable[[str], None]) -> Iterator[_Servers]:
+    """The database and the broker: those that are named, else private ones, ended at the end."""
+    with ExitStack() as stack:
+        database: PrivatePostgres | None = None
+        broker: PrivateBroker | None = None
+        if settings.database_url is None:
+            database = PrivatePostgres(folder / "postgres")
+            stack.enter_context(database)
+            say(f"database: {database.installation.origin}, in {database.home}")
+        if settings.mqtt_url is None:
+            broker = PrivateBroker(folder / "broker")
+            stack.enter_context(broker)
+            say(f"MQTT broker: {broker.kind}, on port {broker.port}")
+
+        def look() -> list[str]:
+            said = []
+            for name, server in (("database", database), ("broker", broker)):
+                if server is not None and not server.is_running():
+                    server.start()
+                    said.append(f"the private {name} had ended, and was started again")
+            return said
+
+        yield _Servers(
+            database_url=settings.need_database() if database is None else database.url,
+            mqtt_url=settings.need_broker() if broker is None else broker.url,
+            mqtt_version="3.1.1" if broker is not None and not broker.speaks_mqtt5 else settings.mqtt_version,
+            look=look,
+        )
+
+
+def _logins(folder: Path, url: str, park: ParkFile) -> dict[str, str]:
+    """The demo's users by what they are, each with its token; the same at every start."""
+    tenant = next(one for one in park.tenants if one.key != OPERATOR)
+    logins = _kept_logins(folder / _LOGINS)
+    grants: dict[str, tuple[str, UserRole, dict[str, Any]]] = {
+        "operator": ("demo-operator", UserRole.OPERATOR, {"parks": [park.park.key]}),
+        "tenant": (f"demo-{tenant.key}", UserRole.TENANT, {"tenants": [f"{park.park.key}/{tenant.key}"]}),
+        "officer": ("demo-officer", UserRole.OFFICER, {"parks": [park.park.key]}),
+    }
+    with connect(url, Role.AUTH, application="kawasan-demo") as conn:
+        for what, (name, role, granted) in grants.items():
+            create_user(conn, name, role, **granted)
+            set_token(conn, name, token_hash(logins[what]), label="demo")
+    return logins
+
+
+def _kept_logins(path: Path) -> dict[str, str]:
+    names = ("operator", "tenant", "officer")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(found[name]) for name in names}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        logins = {name: new_token() for name in names}
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(logins, file, indent=2)
+    return logins
+
+
+def _wait_until_ready(address: str, supervisor: Supervisor, stop: threading.Event, say: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + _READY_S
+    while not stop.is_set() and not is_ready(address):
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the server at {address} was not ready within {_READY_S:g} s; see its log")
+        _tell(supervisor.look(), say)
+        stop.wait(_POLL_S)
+
+
+def _greet(address: str, logins: Mapping[str, str], folder: Path, say: Callable[[str], None]) -> None:
+    say("")
+    say(f"  kawasan runs at {address}")
+    say("  log in there with one of these tokens:")
+    for what, token in logins.items():
+        say(f"    {what:<9} {token}")
+    say(f"  logs are in {folder / 'logs'}; Ctrl-C stops everything and keeps the data")
+    say("")
+
+
+def _watch(
+    supervisor: Supervisor, servers: _Servers, news: News, stop: threading.Event, say: Callable[[str], None]
+) -> None:
+    next_news = time.monotonic() + _MINUTE_S
+    while not stop.wait(_POLL_S):
+        _tell(servers.look(), say)
+        _tell(supervisor.look(), say)
+        if time.monotonic() >= next_news:
+            next_news += _MINUTE_S
+            try:
+                say(news.line())
+            except ParkError as error:
+                say(f"no news: {error}")
+
+
+def _tell(lines: list[str], say: Callable[[str], None]) -> None:
+    for line in lines:
+        say(line)
