@@ -38,7 +38,7 @@ lock:  ## choose versions anew within pyproject.toml; ARGS=--upgrade takes the n
 bench:  ## measure this machine: messages and readings per second, beside the bare ceilings
 	@.ci/venv dev
 	@.venv/bin/python -m tests.support.prepare
-	@exec .venv/bin/python -m benchmarks $(ARGS)
+	@set -e; for file in benchmarks/bench_*.py; do .venv/bin/python -m "benchmarks.$$(basename "$$file" .py)" $(ARGS); done
 
 clean:  ## remove .venv, caches and build leftovers; data of the demo stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -103,7 +103,8 @@ def parse(text: str, format: Format) -> ParkFile:  # noqa: A002 - the word its c
     try:
         return ParkFile.model_validate(document)
     except ValidationError as error:
-        sentences = [_sentence(document, details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        sentences = [_sentence(document, details) for details in found if not _follows(details, found)]
     raise RegistryError(_listed(sentences))
 
 
@@ -149,6 +150,14 @@ class _UniqueLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _follows(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because what is in it has mistakes of its own."""
+    place = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in found
+    )
+
+
 def _sentence(document: object, details: ErrorDetails) -> str:
     place = details["loc"]
     names = _names(document, place)
@@ -175,7 +184,7 @@ def _names(document: object, place: _Place) -> list[str]:
             break
         if isinstance(step, int) and kind in _NAMED_BY and isinstance(inside, dict):
             key = inside.get(_NAMED_BY[kind])
-            names += [f"{kind.removesuffix('s')} {key}"] if isinstance(key, str) else []
+            names += [f"{kind.removesuffix('s')} {key[:_SHOWN_CHARACTERS]}"] if isinstance(key, str) else []
         kind = step if isinstance(step, str) else kind
     return names
 

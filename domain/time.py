@@ -106,10 +106,13 @@ def parse_instant(text: str) -> int:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise InputError(f"time {text[:40]!r} is not RFC 3339; write it as 2026-01-31T08:15:00+07:00") from None
+    instant_us = from_datetime(moment)
     try:
-        return from_datetime(moment)
+        # Year 1 or 9999 with an offset may lie outside the calendar in UTC, where every later use of it would fail.
+        to_datetime(instant_us)
     except OverflowError:
         raise InputError(f"time {text[:40]!r} is outside the calendar") from None
+    return instant_us
 
 
 @lru_cache(maxsize=65536)

@@ -50,6 +50,8 @@ _SPELLINGS = {
 # pint reads kvarh and kWh as the same dimension, and so would turn reactive energy into
 # active energy; these families may only be converted within themselves.
 _REACTIVE = frozenset({"varh", "kvarh", "Mvarh"})
+# Other scales of temperature need more than a factor.
+_CELSIUS = frozenset({"degC", "°C"})
 _TEXT_BYTES = 32
 
 # pint evaluates what it is given: "9**9**9**9" in a message would keep it busy for ever, and "kWh/0" divides by zero.
@@ -92,6 +94,8 @@ def conversion_factor(unit: str, canonical: str) -> float:
         raise UnitError(f"unit {unit!r} is not written like `kWh` or `m3/h`; this channel is in {canonical}")
     if "pH" in (unit, canonical):
         raise UnitError(f"unit {unit!r} cannot be brought to {canonical}: pH is a scale of its own")
+    if canonical == "degC" and unit not in _CELSIUS:
+        raise UnitError(f"unit {unit!r} cannot be brought to degC by a factor; a temperature must come in degC")
     if (unit in _REACTIVE) != (canonical in _REACTIVE):
         raise UnitError(f"unit {unit!r} cannot be brought to {canonical}: one is reactive energy")
     registry = _units()

@@ -3,12 +3,12 @@
 from ingest.directory import Directory
 from ingest.files import Imported, import_rows
 from ingest.metrics import IngestMetrics
-from ingest.receiver import Address, Delivery, MqttReceiver, Receiver, Reception
-from ingest.wire import Limits, decode, json_schema
+from ingest.receiver import Delivery, MqttReceiver, Receiver, Reception
+from ingest.schema import json_schema
+from ingest.wire import Limits, decode
 from ingest.writer import Sink, Writer
 
 __all__ = [
-    "Address",
     "Delivery",
     "Directory",
     "Imported",

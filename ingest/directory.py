@@ -1,11 +1,18 @@
-"""Which topics and quantities are known: the registry, laid out for the decoder."""
+"""Which topics and quantities are known, and what has to be done to a value of theirs: the registry, laid out for the decoder.
+
+What concerns single values is kept in columns as well, so that factors, shifts and lives are applied to all
+values of a batch at once.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.registry import Channel, Kind, Registry, Stamp
-from domain.time import SECOND_US
+from domain.time import SECOND_US, IntArray
 from domain.units import conversion_factor
 
 __all__ = ["PREFIX", "ChannelEntry", "Directory", "MeterEntry"]
@@ -20,7 +27,10 @@ _FOREVER_US = 2**62
 class ChannelEntry:
     """What the decoder must know of a channel."""
 
+    row: int
+    """Where the channel stands in the columns of its directory."""
     channel_id: int
+    quantity: str
     unit: str
     """Canonical unit."""
     factor: float
@@ -40,18 +50,26 @@ class MeterEntry:
     """`park/tenant`, for the ledger."""
     channels: MappingProxyType[str, ChannelEntry]
     """By quantity."""
+    rows: MappingProxyType[str, int]
+    """Where the channels stand in the columns of the directory, by quantity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """All meters that may publish, by topic."""
+    """All meters that may publish, by topic, and all their channels in columns of one length."""
 
     meters: MappingProxyType[bytes, MeterEntry]
+    channels: tuple[ChannelEntry, ...]
+    channel_id: NDArray[np.int32]
+    factor: NDArray[np.float64]
+    shift_us: IntArray
+    valid_from_us: IntArray
+    valid_to_us: IntArray
 
     @classmethod
     def of(cls, registries: Iterable[Registry]) -> "Directory":
         """
-        The directory of some parks.
+        The directory of some parks. Products are made by the engine; nobody may publish them.
 
         Raises
         ------
@@ -59,28 +77,43 @@ class Directory:
             A channel's wire unit does not fit its canonical one.
         """
         meters: dict[bytes, MeterEntry] = {}
+        channels: list[ChannelEntry] = []
         for registry in registries:
-            meters |= _meters(registry)
-        return cls(meters=MappingProxyType(meters))
+            _add(registry, meters, channels)
+        return cls(
+            meters=MappingProxyType(meters),
+            channels=tuple(channels),
+            channel_id=np.array([entry.channel_id for entry in channels], dtype=np.int32),
+            factor=np.array([entry.factor for entry in channels], dtype=np.float64),
+            shift_us=np.array([entry.shift_us for entry in channels], dtype=np.int64),
+            valid_from_us=np.array([entry.valid_from_us for entry in channels], dtype=np.int64),
+            valid_to_us=np.array([entry.valid_to_us for entry in channels], dtype=np.int64),
+        )
 
 
-def _meters(registry: Registry) -> dict[bytes, MeterEntry]:
-    channels: dict[int, dict[str, ChannelEntry]] = {}
+def _add(registry: Registry, meters: dict[bytes, MeterEntry], channels: list[ChannelEntry]) -> None:
+    by_meter: dict[int, dict[str, ChannelEntry]] = {}
     for channel in registry.channels:
         if channel.kind is not Kind.PRODUCT:
-            channels.setdefault(channel.meter_id, {})[channel.quantity] = _entry(channel)
-    found = {}
+            entry = _entry(channel, row=len(channels))
+            channels.append(entry)
+            by_meter.setdefault(channel.meter_id, {})[channel.quantity] = entry
     for meter in registry.meters:
         source = f"{registry.park.key}/{registry.tenant_by_id[meter.tenant_id].key}"
-        topic = f"{PREFIX}/{source}/{meter.key}".encode()
-        found[topic] = MeterEntry(source=source, channels=MappingProxyType(channels.get(meter.id, {})))
-    return found
+        entries = by_meter.get(meter.id, {})
+        meters[f"{PREFIX}/{source}/{meter.key}".encode()] = MeterEntry(
+            source=source,
+            channels=MappingProxyType(entries),
+            rows=MappingProxyType({quantity: entry.row for quantity, entry in entries.items()}),
+        )
 
 
-def _entry(channel: Channel) -> ChannelEntry:
+def _entry(channel: Channel, row: int) -> ChannelEntry:
     ends = channel.stamp is Stamp.END and channel.kind in {Kind.INTERVAL, Kind.GAUGE}
     return ChannelEntry(
+        row=row,
         channel_id=channel.id,
+        quantity=channel.quantity,
         unit=channel.unit,
         factor=conversion_factor(channel.wire_unit or channel.unit, channel.unit),
         shift_us=channel.interval_s * SECOND_US if ends else 0,

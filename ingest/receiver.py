@@ -5,6 +5,7 @@ packet id belongs to one connection: each delivery remembers the generation of i
 is acknowledged on no other.
 """
 
+import re
 import threading
 import time
 from collections import deque
@@ -12,26 +13,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from domain.broker import BrokerAddress
 from domain.errors import SettingsError, Unavailable
 from domain.readings import Message
 from ingest.directory import PREFIX
 
-__all__ = ["Address", "Delivery", "MqttReceiver", "Receiver", "Reception"]
+__all__ = ["Delivery", "MqttReceiver", "Receiver", "Reception"]
 
 _log = structlog.get_logger("kawasan.ingest")
 _SESSION_S = 7 * 24 * 3600
 _KEEPALIVE_S = 60
-_BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-_REFUSED = 128
+_RECONNECT_S = (1, 8)
+_GOODBYE_S = 5.0
+_ACKS_AT_ONCE = 100
+# Refusals that no waiting mends: protocol, client id, login, right, ban, method. Others ("server busy") pass.
+_WRONG_VERSION = 132
+_FOR_GOOD = frozenset({_WRONG_VERSION, 133, 134, 135, 138, 140})
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,45 +60,8 @@ class Receiver(Protocol):
         ...
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
-        """Tell the broker to forget these; answers how many it could be told of."""
+        """Tell the broker to forget these, which were taken; answers how many it could be told of."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where a broker is."""
-
-    host: str
-    port: int
-    tls: bool
-    username: str | None
-    password: str | None
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """
-        The address in `mqtt://user:password@host:port` or `mqtts://...`.
-
-        Raises
-        ------
-        SettingsError
-            Another scheme, or no host. The text never shows the password.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise SettingsError(f"MQTT URL with scheme {parts.scheme!r}; write mqtt://host:1883 or mqtts://host:8883")
-        try:
-            port = parts.port
-        except ValueError:
-            raise SettingsError("the port of the MQTT URL is not a number from 1 to 65535") from None
-        tls = parts.scheme == "mqtts"
-        return cls(
-            host=parts.hostname,
-            port=port or (8883 if tls else 1883),
-            tls=tls,
-            username=None if parts.username is None else unquote(parts.username),
-            password=None if parts.password is None else unquote(parts.password),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +69,7 @@ class Reception:
     """How messages are received."""
 
     client_id: str
-    """Fixed: the broker keeps the session under it."""
+    """Fixed: the broker keeps the session under it. Letters, digits, `-` and `_`, which every broker takes."""
     topics: tuple[str, ...] = (f"{PREFIX}/#",)
     version: Literal["5", "3.1.1"] = "5"
     receive_maximum: int = 2000
@@ -107,30 +77,50 @@ class Reception:
     message_bytes: int = 256 * 1024
     """Largest payload wanted. [B]"""
     queue_bytes: int = 64 * 1024 * 1024
-    """Above this much waiting, the connection is closed until half is written. [B]"""
+    """How much is held at most, waiting or taken and not yet acknowledged; beyond, it is left with the broker. [B]"""
+
+    def __post_init__(self) -> None:
+        if _CLIENT_ID.fullmatch(self.client_id) is None:
+            raise SettingsError(
+                f"MQTT client id {self.client_id!r} is not 1 to 64 letters, digits, '-' and '_'; brokers refuse others"
+            )
+        if not 1 <= self.receive_maximum <= 65_535:  # noqa: PLR2004 - what MQTT 5 has room for
+            raise SettingsError(f"receive maximum {self.receive_maximum} is not from 1 to 65535")
+
+    @property
+    def queue_messages(self) -> int:
+        """How many messages are held at most: ten windows, so that only a broker without a window fills it."""
+        return 10 * self.receive_maximum
 
 
 class MqttReceiver:
     """
     Receives with paho-mqtt, QoS 1, manual acknowledgement. Use it as a context manager.
 
-    Memory is bounded by the window of unacknowledged messages, and by `queue_bytes`: above it the
-    connection is closed, and the broker keeps the rest.
+    Memory is bounded twice: by the window of unacknowledged messages, and by what is held. Where more than that
+    arrives (large payloads, QoS 0, a broker without a window), it is left with the broker: neither
+    kept nor acknowledged, until all that is held is acknowledged; then the connection is made anew, on which the
+    broker sends again what it still has. So a small queue slows down and never comes to a standstill: acknowledgements go out
+    on the connection that brought the messages.
+
+    paho's thread does all reading and writing of the socket; acknowledgements are only queued from here.
     """
 
-    def __init__(self, address: Address, reception: Reception) -> None:
-        """Prepare; :meth:`start` connects."""
-        self._address, self._reception = address, reception
+    def __init__(self, address: BrokerAddress, reception: Reception) -> None:
+        """Prepare; nothing is connected before `start`."""
+        self._address = address
+        self._reception = reception
         self._lock = threading.Condition()
         self._waiting: deque[Delivery] = deque()
         self._waiting_bytes = 0
+        self._held = 0
+        self._held_bytes = 0
         self._generation = 0
         self._connected = False
-        self._paused = False
+        self._overflowing = False
         self._closing = False
         self._refusal: str | None = None
         self._client = self._prepared()
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,11 +137,17 @@ class MqttReceiver:
     @property
     def queued(self) -> tuple[int, int]:
         """Messages and bytes that wait to be taken."""
-        return len(self._waiting), self._waiting_bytes
+        with self._lock:
+            return len(self._waiting), self._waiting_bytes
+
+    @property
+    def is_overflowing(self) -> bool:
+        """Whether messages are being left with the broker, because too much is held."""
+        return self._overflowing
 
     def start(self) -> None:
         """Begin to connect, and to connect again whenever the connection is lost."""
-        self._thread.start()
+        self._connect(self._client)
 
     def take(self, most: int, timeout_s: float) -> Sequence[Delivery]:
         """
@@ -168,10 +164,7 @@ class MqttReceiver:
                 text, self._refusal = self._refusal, None
                 raise Unavailable(text)
             taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-            self._waiting_bytes -= sum(len(delivery.message.payload) for delivery in taken)
-            if self._paused and self._waiting_bytes <= self._reception.queue_bytes // 2:
-                self._paused = False
-                self._lock.notify_all()
+            self._waiting_bytes -= _bytes_of(taken)
         return taken
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
@@ -181,21 +174,25 @@ class MqttReceiver:
         One of an earlier connection is passed over: the broker sends it again, and it becomes a duplicate.
         """
         told = 0
+        for start in range(0, len(deliveries), _ACKS_AT_ONCE):
+            with self._lock:
+                for delivery in deliveries[start : start + _ACKS_AT_ONCE]:
+                    # On another connection the packet id would acknowledge, and so destroy, another message.
+                    if delivery.generation == self._generation:
+                        told += self._client.ack(delivery.packet_id, delivery.qos) == mqtt.MQTT_ERR_SUCCESS
         with self._lock:
-            for delivery in deliveries:
-                # On another connection the packet id would acknowledge, and so destroy, another message.
-                if delivery.generation == self._generation and self._connected:
-                    told += self._client.ack(delivery.packet_id, delivery.qos) == mqtt.MQTT_ERR_SUCCESS
+            self._held -= len(deliveries)
+            self._held_bytes -= _bytes_of(deliveries)
+            starts_anew = self._overflowing and self._held == 0 and not self._closing
+        if starts_anew:
+            self._start_anew()
         return told
 
     def close(self) -> None:
-        """Disconnect and wait for the network thread; what was not acknowledged stays with the broker."""
+        """Disconnect; acknowledgements that were given are sent before. What was not acknowledged stays with the broker."""
         with self._lock:
             self._closing = True
-            self._lock.notify_all()
-        self._client.disconnect()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5.0)
+        self._say_goodbye(self._client)
 
     def _prepared(self) -> mqtt.Client:
         modern = self._reception.version == "5"
@@ -205,65 +202,98 @@ class MqttReceiver:
             protocol=MQTTProtocolVersion.MQTTv5 if modern else MQTTProtocolVersion.MQTTv311,
             clean_session=None if modern else False,
             manual_ack=True,
-            reconnect_on_failure=False,
         )
-        if self._address.username is not None:
-            client.username_pw_set(self._address.username, self._address.password)
+        client.reconnect_delay_set(*_RECONNECT_S)
+        if self._address.user is not None:
+            client.username_pw_set(self._address.user, self._address.password)
         if self._address.tls:
             client.tls_set()
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe
-        client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        client.on_socket_close = self._on_socket_close
         return client
 
-    def _run(self) -> None:
-        failures = 0
-        while True:
-            with self._lock:
-                self._lock.wait_for(lambda: self._closing or not self._paused)
-                if self._closing:
-                    return
-                before = self._generation
-            try:
-                self._connect()
-                self._client.loop_forever(retry_first_connection=False)
-            except OSError as error:
-                _log.warning("broker away", host=self._address.host, port=self._address.port, error=str(error))
-            failures = 0 if self._generation > before + 1 else failures + 1
-            self._pause_s(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
-
-    def _pause_s(self, seconds: float) -> None:
-        with self._lock:
-            self._lock.wait_for(lambda: self._closing, seconds)
-
-    def _connect(self) -> None:
+    def _connect(self, client: mqtt.Client) -> None:
         host, port = self._address.host, self._address.port
-        if self._reception.version != "5":
-            self._client.connect(host, port, keepalive=_KEEPALIVE_S)
-            return
-        wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        wishes.SessionExpiryInterval = _SESSION_S
-        wishes.ReceiveMaximum = self._reception.receive_maximum
-        # The packet holds the topic and its header too; a payload over the limit must still reach us to be listed.
-        wishes.MaximumPacketSize = 4 * self._reception.message_bytes
-        self._client.connect(host, port, keepalive=_KEEPALIVE_S, clean_start=False, properties=wishes)
+        if self._reception.version == "5":
+            wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            wishes.SessionExpiryInterval = _SESSION_S
+            wishes.ReceiveMaximum = self._reception.receive_maximum
+            # The packet holds the topic and its header too; a payload over the limit must still reach us to be listed.
+            wishes.MaximumPacketSize = 4 * self._reception.message_bytes
+            client.connect_async(host, port, keepalive=_KEEPALIVE_S, clean_start=False, properties=wishes)
+        else:
+            client.connect_async(host, port, keepalive=_KEEPALIVE_S)
+        client.loop_start()
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
+    def _start_anew(self) -> None:
+        """Connect anew, so that the broker sends again what was left with it."""
+        _log.info("all that was held is written, connecting anew for what was left with the broker")
+        with self._lock:
+            old, self._client = self._client, self._prepared()
+            self._ended()
+            self._overflowing = False
+        self._say_goodbye(old)
+        self._connect(self._client)
+
+    def _say_goodbye(self, client: mqtt.Client) -> None:
+        """Disconnect a client; packets that were queued go out before, and its thread ends."""
+        client.disconnect()
+        ends = time.monotonic() + _GOODBYE_S
+        # `loop_stop` would end the thread before it has written the queue, if the socket is slow.
+        while client.socket() is not None and time.monotonic() < ends:
+            threading.Event().wait(0.005)
+
+    def _ended(self) -> None:
+        """Let no acknowledgement of before out on what comes after. Called with the lock held."""
+        self._generation += 1
+        self._connected = False
+        self._lock.notify_all()
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if client is not self._client or self._closing:
+            # It was told to disconnect while it was connecting, and paho did not listen.
+            client.disconnect()
+            return
         if code.is_failure:
-            self._refuse(f"the broker at {self._address.host}:{self._address.port} refuses the connection: {code}")
+            self._refused(code)
+            return
+        if self._reception.version == "5":
+            # What is retained has come with the subscription of long ago, and is not wanted at every connect.
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            client.subscribe([(topic, options) for topic in self._reception.topics])
+        else:
+            client.subscribe([(topic, 1) for topic in self._reception.topics])
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        _log.warning("broker away", broker=str(self._address))
+
+    def _on_subscribe(
+        self, client: mqtt.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = [
+            f"{topic}: {code}" for topic, code in zip(self._reception.topics, codes, strict=False) if code.is_failure
+        ]
+        if refused:
+            self._refuse(f"the broker at {self._address} refuses the subscription to {', '.join(refused)}")
             return
         with self._lock:
-            self._generation += 1
-            self._connected = True
-        modern = self._reception.version == "5"
-        options = [(topic, SubscribeOptions(qos=1) if modern else 1) for topic in self._reception.topics]
-        client.subscribe(options)  # type: ignore[arg-type]
+            self._connected = client is self._client
+            self._lock.notify_all()
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
-        for topic, code in zip(self._reception.topics, codes, strict=True):
-            if code.value >= _REFUSED:
-                self._refuse(f"the broker refuses the subscription to {topic}: {code}")
+    def _refused(self, code: ReasonCode) -> None:
+        text = f"the broker at {self._address} refuses the connection: {code}"
+        if code.value == _WRONG_VERSION:
+            text += f"; it may not speak MQTT {self._reception.version}: try the other of 5 and 3.1.1"
+        if code.value in _FOR_GOOD:
+            self._refuse(text)
+        else:
+            _log.warning(text)
 
     def _refuse(self, text: str) -> None:
         _log.error("broker refuses", error=text)
@@ -271,23 +301,52 @@ class MqttReceiver:
             self._refusal = text
             self._lock.notify_all()
 
-    def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, _code: Any, _properties: Any) -> None:
+    def _on_disconnect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
+    ) -> None:
         with self._lock:
-            self._generation += 1
-            self._connected = False
+            if client is self._client:
+                self._ended()
+        if code.is_failure:
+            _log.warning("connection to the broker lost", broker=str(self._address), reason=str(code))
+
+    def _on_socket_close(self, client: mqtt.Client, _data: Any, _socket: Any) -> None:
+        # Every connection ends here, also one that paho replaces without a word to `on_disconnect`; and it
+        # ends here before paho forgets the packets that were queued for it.
+        with self._lock:
+            if client is self._client:
+                self._ended()
 
     def _on_message(self, client: mqtt.Client, _data: Any, received: mqtt.MQTTMessage) -> None:
         # paho's own `topic` raises where the bytes are not UTF-8; that is for the decoder to say.
         topic = bytes(received._topic)  # noqa: SLF001
         message = Message(topic=topic, payload=bytes(received.payload), received_us=time.time_ns() // 1000)
         with self._lock:
-            self._waiting.append(
-                Delivery(message=message, packet_id=received.mid, qos=received.qos, generation=self._generation)
+            if client is not self._client or self._overflowing:
+                return
+            size = _size(message)
+            is_full = (
+                self._held_bytes + size > self._reception.queue_bytes or self._held >= self._reception.queue_messages
             )
-            self._waiting_bytes += len(message.payload)
-            full = self._waiting_bytes > self._reception.queue_bytes and not self._paused
-            self._paused |= full
-            self._lock.notify_all()
-        if full:
-            _log.warning("queue full, disconnecting until half is written", queued_bytes=self._waiting_bytes)
-            client.disconnect()
+            # One message that is larger than the whole queue must not wait for ever.
+            if is_full and self._held:
+                self._overflowing = True
+                held, held_bytes = self._held, self._held_bytes
+            else:
+                self._waiting.append(
+                    Delivery(message=message, packet_id=received.mid, qos=received.qos, generation=self._generation)
+                )
+                self._waiting_bytes += size
+                self._held += 1
+                self._held_bytes += size
+                self._lock.notify_all()
+                return
+        _log.warning("too much is held, leaving the rest with the broker", messages=held, bytes=held_bytes)
+
+
+def _size(message: Message) -> int:
+    return len(message.topic) + len(message.payload)
+
+
+def _bytes_of(deliveries: Sequence[Delivery]) -> int:
+    return sum(_size(delivery.message) for delivery in deliveries)

@@ -3,22 +3,24 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-import numpy as np
 import structlog
 
 from domain.errors import DataError, Unavailable
-from domain.readings import Batch, Message, Outcome, ReadingBatch, Reason, Rejection
+from domain.readings import Batch, Message, Outcome, Reason
 from ingest.directory import Directory
 from ingest.metrics import IngestMetrics
+from ingest.parts import part_of, ranges, refused_by_database, sum_of
 from ingest.receiver import Receiver
 from ingest.wire import Limits, decode
 
 __all__ = ["Sink", "Writer"]
 
+_T = TypeVar("_T")
 _log = structlog.get_logger("kawasan.ingest")
 _MOST_MESSAGES = 5000
+_MOST_VALUES = 100_000
 _WAIT_S = 0.2
 _REFRESH_S = 2.0
 _BACK_OFF_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
@@ -43,7 +45,7 @@ class Sink(Protocol):
 
 
 class Writer:
-    """Moves messages from a receiver into a sink. One thread runs it."""
+    """Moves messages from a receiver into a sink. One thread runs it; any may call `refresh`."""
 
     def __init__(
         self,
@@ -61,11 +63,12 @@ class Writer:
         self._metrics = metrics
         self._now_us = now_us
         self._directory: Directory | None = None
+        self._is_stale = threading.Event()
         self._loaded_at = 0.0
 
     def run(self, receiver: Receiver, stop: threading.Event) -> None:
         """
-        Take, write and acknowledge until `stop` is set.
+        Take, write and acknowledge until `stop` is set; the batch under way is finished.
 
         While the database is away nothing is acknowledged and nothing is lost: the broker keeps it.
 
@@ -73,15 +76,22 @@ class Writer:
         ------
         Unavailable
             The broker refuses us.
+        DataError
+            The database refuses even the rejection of a message; it is not acknowledged.
         """
         while not stop.is_set():
             deliveries = receiver.take(_MOST_MESSAGES, _WAIT_S)
             if not deliveries:
                 continue
-            messages = [delivery.message for delivery in deliveries]
-            if self._write_whatever_it_takes(messages, stop):
-                told = receiver.acknowledge(deliveries)
-                self._metrics.acknowledged(told, len(deliveries) - told)
+            batch = self._until_available(lambda: self._decoded([one.message for one in deliveries]), stop)  # noqa: B023
+            if batch is None:
+                return
+            for begin, end in ranges(batch, _MOST_VALUES):
+                outcome = self._until_available(lambda: self._committed(part_of(batch, begin, end)), stop)  # noqa: B023
+                if outcome is None:
+                    return
+                told = receiver.acknowledge(deliveries[begin:end])
+                self._metrics.acknowledged(told, end - begin - told)
 
     def write(self, messages: Sequence[Message]) -> Outcome:
         """
@@ -95,71 +105,61 @@ class Writer:
             The database refuses even the rejection of a message.
         """
         batch = self._decoded(messages)
+        total = Outcome()
+        for begin, end in ranges(batch, _MOST_VALUES):
+            total = sum_of(total, self._committed(part_of(batch, begin, end)))
+        return total
+
+    def refresh(self) -> None:
+        """Load the directory again before the next batch: the registry has changed."""
+        self._is_stale.set()
+
+    def _committed(self, batch: Batch) -> Outcome:
         begun = time.perf_counter()
         try:
             outcome = self._sink.write(batch)
         except DataError as error:
-            if len(messages) == 1:
-                return self._sink.write(_refused(batch, error))
-            middle = len(messages) // 2
-            return _sum(self.write(messages[:middle]), self.write(messages[middle:]))
-        self._metrics.written(outcome, len(messages), time.perf_counter() - begun)
+            messages = len(batch.messages)
+            if messages > 1:
+                _log.warning("the database refuses a batch, halving it", messages=messages)
+                halves = part_of(batch, 0, messages // 2), part_of(batch, messages // 2, messages)
+                return sum_of(self._committed(halves[0]), self._committed(halves[1]))
+            _log.error("the database refuses a message, setting it aside", source=batch.sources[0])
+            outcome = self._sink.write(refused_by_database(batch, error))
+        self._metrics.written(outcome, len(batch.messages), time.perf_counter() - begun)
         return outcome
-
-    def refresh(self) -> None:
-        """Load the directory again before the next batch: the registry has changed."""
-        self._directory = None
 
     def _decoded(self, messages: Sequence[Message]) -> Batch:
         batch = decode(messages, self._known_directory(), self._now_us(), self._limits)
         unknown = any(rejection.reason in _UNKNOWN for rejection in batch.rejections)
         if unknown and time.monotonic() - self._loaded_at > _REFRESH_S:
             # Perhaps the meter was added since we last looked.
-            self._directory = None
+            self.refresh()
             batch = decode(messages, self._known_directory(), self._now_us(), self._limits)
         return batch
 
     def _known_directory(self) -> Directory:
-        if self._directory is None:
-            self._directory = self._load_directory()
+        if self._directory is None or self._is_stale.is_set():
+            # Cleared first: a change while loading asks for another load.
+            self._is_stale.clear()
+            try:
+                self._directory = self._load_directory()
+            except Unavailable:
+                self._is_stale.set()
+                raise
             self._loaded_at = time.monotonic()
         return self._directory
 
-    def _write_whatever_it_takes(self, messages: Sequence[Message], stop: threading.Event) -> bool:
+    def _until_available(self, work: Callable[[], _T], stop: threading.Event) -> _T | None:
+        """What `work` answers, tried again while the database is away; None if told to stop before."""
         failures = 0
         while True:
             try:
-                self.write(messages)
+                return work()
             except Unavailable as error:
                 wait_s = _BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)]
                 failures += 1
                 self._metrics.retried()
                 _log.warning("database away, trying again", error=str(error), wait_s=wait_s)
                 if stop.wait(wait_s):
-                    return False
-            else:
-                return True
-
-
-def _refused(batch: Batch, error: DataError) -> Batch:
-    nothing = np.zeros(0, dtype=np.int32)
-    text = "".join(sign if " " <= sign <= "~" else "?" for sign in str(error))
-    rejection = Rejection(message=0, place="", reason=Reason.DATABASE, detail=text[:300], values=max(1, batch.received))
-    readings = ReadingBatch(
-        message=nothing,
-        channel_id=nothing,
-        ts_us=nothing.astype(np.int64),
-        value=nothing.astype(np.float64),
-        quality=nothing,
-    )
-    return Batch(messages=batch.messages, sources=batch.sources, readings=readings, rejections=(rejection,))
-
-
-def _sum(one: Outcome, other: Outcome) -> Outcome:
-    reasons = one.rejected.keys() | other.rejected.keys()
-    return Outcome(
-        stored=one.stored + other.stored,
-        duplicate=one.duplicate + other.duplicate,
-        conflict=one.conflict + other.conflict,
-        rejected={reason: one.rejected.get(reason, 0) + other.rejected.get(reason, 0) for reason in reasons},
-    )
+                    return None

@@ -10,14 +10,15 @@ from domain.time import HOUR_US, SECOND_US, IntArray, Level
 from kpi.cells import Cells, Runs, Sums, add_flags, pieces_of, runs, spread
 from kpi.cuts import Segments
 from kpi.grid import Grid
-from kpi.product import product_segments, volumes
+from kpi.product import product_segments, rates
+from kpi.ragged import sums_by
 from kpi.ranges import Ranges
 from kpi.rows import joined_amounts
 from kpi.segments import gauge_segments, interval_segments, register_segments
 from kpi.slots import filled_slots
 from kpi.stored import Notes, Stored
-from kpi.table import ChannelTable
-from kpi.tasks import INTERVAL, PRODUCT, REGISTER, Source, Task, tasks
+from kpi.table import INTERVAL, PRODUCT, REGISTER, ChannelTable
+from kpi.tasks import Source, Task, tasks
 
 __all__ = ["interval_amounts"]
 
@@ -104,22 +105,33 @@ def _note(cells: Cells, notes: Notes, sums: Sums) -> None:
 
 
 def _interval_sums(task: Task, window: Stored) -> Sums:
-    whole, once = interval_segments(task.source.table, window)
-    sums = _linear_sums(task.cells, whole)
-    _, cell, x0, x1 = pieces_of(task.cells, once)
-    sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(task.cells))
+    table, cells = task.source.table, task.cells
+    whole, once = interval_segments(table, window)
+    sums = Sums.empty(len(cells))
+    segment, cell, x0, x1 = pieces_of(cells, whole)
+    value, full = whole.amount[segment], table.interval_us[task.rows[whole.groups(segment)]]
+    share = np.where(x1 - x0 == full, value, value * (x1 - x0) / full)
+    sums.amount[:] = sums_by(cell, share, len(cells))
+    _, cell, x0, x1 = pieces_of(cells, once)
+    sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(cells))
+    _note(cells, whole.notes, sums)
     return sums
 
 
-def _linear_sums(cells: Cells, segments: Segments) -> Sums:
-    """Sums of segments that may overlap, or lie far apart."""
+def _whole_sums(cell: IntArray, length: IntArray, cells: int) -> IntArray:
+    # Sums of whole microseconds below 2 ** 53 are exact in a float.
+    return sums_by(cell, length, cells).astype(np.int64)
+
+
+def _product_sums(task: Task) -> Sums:
+    table, rows, cells = task.source.table, task.rows, task.cells
+    concentration = gauge_segments(table, task.window(table.concentration[rows].astype(np.int64)))
+    flows = table.flow[rows].astype(np.int64)
+    flow = rates(table, flows, _flow_segments(task, flows))
+    segments = product_segments(table, rows, concentration, flow)
     sums = Sums.empty(len(cells))
     segment, cell, x0, x1 = pieces_of(cells, segments)
-    start = segments.start_us[segment]
-    whole = segments.stop_us[segment] - start
-    amount = segments.amount[segment]
-    share = np.where(x1 - x0 == whole, amount, amount * (x1 - start) / whole - amount * (x0 - start) / whole)
-    sums.amount[:] = np.bincount(cell, share, minlength=len(cells))
+    sums.amount[:] = sums_by(cell, segments.amount[segment] * (x1 - x0), len(cells))
     sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(cells))
     marked = np.flatnonzero(segments.flags[segment])
     add_flags(sums, cell[marked], segments.flags[segment[marked]])
@@ -127,26 +139,14 @@ def _linear_sums(cells: Cells, segments: Segments) -> Sums:
     return sums
 
 
-def _whole_sums(cell: IntArray, length: IntArray, cells: int) -> IntArray:
-    # Sums of whole microseconds below 2 ** 53 are exact in a float.
-    return np.bincount(cell, length, minlength=cells).astype(np.int64)
-
-
-def _product_sums(task: Task) -> Sums:
-    table, rows = task.source.table, task.rows
-    concentration = gauge_segments(table, task.window(table.concentration[rows].astype(np.int64)))
-    volume = _volume_segments(task, table.flow[rows].astype(np.int64))
-    return _linear_sums(task.cells, product_segments(table, rows, concentration, volume))
-
-
-def _volume_segments(task: Task, rows: IntArray) -> Segments:
+def _flow_segments(task: Task, rows: IntArray) -> Segments:
     """What flowed, of channels that are all of one kind."""
     window, kind = task.window(rows), int(task.source.table.kind[rows[0]])
     if kind == REGISTER:
         return register_segments(task.source.table, window)
     if kind == INTERVAL:
         return interval_segments(task.source.table, window)[1]
-    return volumes(gauge_segments(task.source.table, window))
+    return gauge_segments(task.source.table, window)
 
 
 def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, _Held]:
@@ -157,7 +157,7 @@ def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, _Held]:
     value, length = segments.amount[segment], x1 - x0
     sums.measured_us[:] = _whole_sums(cell, length, count)
     known = sums.measured_us > 0
-    weighted = np.bincount(cell, value * length, minlength=count)
+    weighted = sums_by(cell, value * length, count)
     rows = np.repeat(task.rows[cells.group], np.diff(cells.bounds))
     adds_up = task.source.table.integrates[rows]
     sums.amount[:] = np.where(adds_up, weighted / HOUR_US, np.nan)

@@ -30,7 +30,7 @@ class Cells:
     uniform: bool
     """All intervals are `base_us` long (a clock change can shorten one)."""
     group: IntArray
-    """(u,) Group of each range, rising."""
+    """(u,) Group of each range, rising; every group has one at least."""
     first: IntArray
     """(u,) Interval of `edges` where each range begins."""
     bounds: IntArray
@@ -63,8 +63,10 @@ class Cells:
         """Cell of each interval of a channel; -1 where it is in no range."""
         if not len(self.group):
             return np.full(len(group), -1)
-        unit = np.searchsorted(self._keys(self.group, self.first), self._keys(group, bins), side="right") - 1
-        unit = np.maximum(unit, 0)
+        unit = group
+        if len(self.group) > self.group[-1] + 1:
+            unit = np.searchsorted(self._keys(self.group, self.first), self._keys(group, bins), side="right") - 1
+            unit = np.maximum(unit, 0)
         place = self.bounds[unit] + bins - self.first[unit]
         inside = (self.group[unit] == group) & (bins >= self.first[unit]) & (place < self.bounds[unit + 1])
         return np.where(inside, place, -1)

@@ -40,7 +40,7 @@ class Segments:
     stop_us: IntArray
     """(n,) A segment of length 0 counts nothing. [us UTC]"""
     amount: FloatArray
-    """(n,) What adds up over the segment; of gauges, the value that holds. [unit]"""
+    """(n,) What adds up over the segment; of gauges, the value that holds; of intervals, the whole one's. [unit]"""
     flags: SmallArray
     """(n,) Marks of the segment. ESTIMATED: a gap, not measured. STEP: nothing is known."""
     notes: Notes

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.frames import Readings
-from domain.registry import Kind
 from domain.time import IntArray
 from kpi.grid import Grid
 from kpi.judge import BoolArray
 from kpi.ragged import bisect_groups
 from kpi.ranges import Ranges, joined
 from kpi.reach import Loaded, first_window, input_ranges, product_ranges, reach
-from kpi.table import KIND_CODES, ChannelTable
+from kpi.table import EVENT, PRODUCT, ChannelTable
 
 __all__ = ["MARGIN", "Load", "Work", "gather", "united"]
 
@@ -60,7 +59,7 @@ def gather(table: ChannelTable, grid: Grid, touched: Ranges, load: Load, *, marg
         How many readings to ask for on either side of a window.
     """
     kind = table.kind[table.rows(touched.channel_id)]
-    product, event = kind == KIND_CODES[Kind.PRODUCT], kind == KIND_CODES[Kind.EVENT]
+    product, event = kind == PRODUCT, kind == EVENT
     settle = partial(_settle, table, grid, load, margin)
     ranges, readings = settle(touched.take(~product & ~event), altered=True)
     own = touched.take(product)

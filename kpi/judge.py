@@ -92,6 +92,10 @@ class Pairs:
     """(n,) Later minus earlier value. [unit]"""
     cases: Cases
 
+    def all_agree(self) -> bool:
+        """Whether every pair agrees, so that every reading is accepted, however exchanges part them."""
+        return bool((self.cases.agree | self.cases.rollover).all())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossings:

@@ -10,6 +10,9 @@ bit for bit; where it cannot, a wider window is named.
 - An interval channel's reading changes its interval.
 - Any reading may fill the slot in which it lies, which is counted where the slot begins.
 
+Stored readings are never deleted, only marked or cut off by a channel's life: what was once accepted
+still stands among the stored.
+
 A change of the registry (exchange, multiplier, life) reaches as far as readings in the changed
 stretch of time would.
 """
@@ -20,7 +23,6 @@ import numpy as np
 
 from domain.errors import InputError
 from domain.frames import Readings
-from domain.registry import Kind
 from domain.time import IntArray
 from kpi.grid import Grid
 from kpi.judge import BoolArray, Used, accepted, agreement, crossings, pair_up, part_ends
@@ -28,13 +30,10 @@ from kpi.ragged import bisect_groups, owners
 from kpi.ranges import Ranges
 from kpi.slots import slot_starts
 from kpi.stored import Stored, stored, usable
-from kpi.table import FAR_US, KIND_CODES, ChannelTable
+from kpi.table import FAR_US, GAUGE, INTERVAL, PRODUCT, REGISTER, ChannelTable
 
 __all__ = ["Loaded", "Reach", "first_window", "input_ranges", "product_ranges", "reach"]
 
-_REGISTER, _INTERVAL, _GAUGE, _PRODUCT = (
-    KIND_CODES[kind] for kind in (Kind.REGISTER, Kind.INTERVAL, Kind.GAUGE, Kind.PRODUCT)
-)
 _PAD_SLOTS = 4
 _GROWTH = 4
 _EARLIEST_US = -2_208_988_800_000_000
@@ -88,6 +87,8 @@ class _Spans:
     """Nothing that counts lies before the window."""
     after: BoolArray
     asked_from: IntArray
+    last_stored: IntArray
+    """Time of the last reading of the window, in the channel's life or not; very early where there is none. [us UTC]"""
 
     @property
     def rows(self) -> IntArray:
@@ -131,7 +132,7 @@ def reach(table: ChannelTable, grid: Grid, touched: Ranges, loaded: Loaded, *, a
     begin, end = _bounded(touched)
     first, last = begin.copy(), end + 1 if altered else end.copy()
     settled = np.ones(len(touched), dtype=np.bool_)
-    found = {_REGISTER: _registers, _INTERVAL: _intervals, _GAUGE: _gauges}
+    found = {REGISTER: _registers, INTERVAL: _intervals, GAUGE: _gauges}
     for kind, of_kind in found.items():
         index = np.flatnonzero(table.kind[rows] == kind)
         if len(index):
@@ -144,7 +145,7 @@ def reach(table: ChannelTable, grid: Grid, touched: Ranges, loaded: Loaded, *, a
 
 def product_ranges(table: ChannelTable, ranges: Ranges) -> Ranges:
     """The ranges in which products differ when their inputs do in `ranges`, merged."""
-    product = np.flatnonzero(table.kind == _PRODUCT)
+    product = np.flatnonzero(table.kind == PRODUCT)
     source = np.concatenate([table.concentration[product], table.flow[product]]).astype(np.int64)
     target = np.concatenate([product, product])
     order = np.argsort(source, kind="stable")
@@ -162,7 +163,7 @@ def product_ranges(table: ChannelTable, ranges: Ranges) -> Ranges:
 def input_ranges(table: ChannelTable, ranges: Ranges) -> Ranges:
     """The ranges in which the inputs of products must be known to compute the products in `ranges`, merged."""
     rows = table.rows(ranges.channel_id)
-    rows, begin, end = (column[table.kind[rows] == _PRODUCT] for column in (rows, ranges.from_us, ranges.to_us))
+    rows, begin, end = (column[table.kind[rows] == PRODUCT] for column in (rows, ranges.from_us, ranges.to_us))
     inputs = np.concatenate([table.concentration[rows], table.flow[rows]])
     return Ranges(channel_id=table.channel_id[inputs], from_us=np.tile(begin, 2), to_us=np.tile(end, 2)).merged()
 
@@ -212,6 +213,7 @@ def _spans(
         before=before | (asked.from_us <= table.valid_from_us[rows]) | (starts > low),
         after=after | (asked.to_us >= table.valid_to_us[rows]) | (starts + lived < high),
         asked_from=asked.from_us,
+        last_stored=np.where(high > low, _at(readings.ts_us, high - 1), _EARLIEST_US),
     )
 
 
@@ -230,6 +232,9 @@ def _registers(spans: _Spans) -> _Found:
     begin = np.where(first > low, np.minimum(spans.begin, _at(used.ts_us, np.maximum(first - 2, low))), spans.begin)
     begin = np.where(ahead >= 0, _at(used.ts_us, ahead), begin)
     end = np.where(following < high, _at(used.ts_us, np.minimum(following + 1, high - 1)), spans.end) + 1
+    # Where no accepted reading follows, one may have closed a segment that a conflict or a shorter life has taken
+    # away since, under another span: readings are never deleted, so it is no later than the last stored.
+    end = np.maximum(end, spans.last_stored + 1)
     end = np.where(behind >= 0, _at(used.ts_us, behind), end)
     begin = _with_slots(spans, np.where(spans.altered, begin, spans.begin))
     end = np.where(spans.altered, end, spans.end)

@@ -9,7 +9,7 @@ import numpy as np
 from domain.quality import UNUSABLE, Flag
 from domain.time import IntArray
 from kpi.cuts import NO_GAPS, Segments, at_exchanges, gaps_of, multiplied, settle_moments
-from kpi.judge import Crossings, Pairs, Used, accepted, agreement, crossings, pair_up, part_ends
+from kpi.judge import BoolArray, Crossings, Pairs, Used, accepted, agreement, crossings, pair_up, part_ends
 from kpi.stored import Notes, Stored, add_notes, source_notes, usable
 from kpi.table import MAX_INTERPOLATION_US, ChannelTable
 
@@ -24,21 +24,23 @@ def register_segments(table: ChannelTable, window: Stored) -> Segments:
     last reading of each channel stands as a segment of length 0.
     """
     used, notes = usable(window), source_notes(window)
-    between = crossings(table, used)
-    pairs = pair_up(table, used)
-    ends = part_ends(used, between)
-    kept = accepted(agreement(pairs, ends), ends)
-    if not kept.all():
+    between, pairs = crossings(table, used), pair_up(table, used)
+    kept = None if pairs.all_agree() else _accepted(used, pairs, between)
+    if kept is not None and not kept.all():
         suspect = np.flatnonzero(~kept)
         notes = add_notes(notes, used.groups(suspect), used.ts_us[suspect], Flag.SUSPECT)
         used = used.take(kept)
-        between = crossings(table, used)
-        pairs = pair_up(table, used)
+        between, pairs = crossings(table, used), pair_up(table, used)
     segments = _differences(used, pairs, between, notes)
     if len(between.index):
         segments = at_exchanges(table, used, between, segments)
     segments = multiplied(table, used.rows, segments, adds_up=True)
     return settle_moments(segments) if len(between.index) else segments
+
+
+def _accepted(used: Used, pairs: Pairs, between: Crossings) -> BoolArray:
+    ends = part_ends(used, between)
+    return accepted(agreement(pairs, ends), ends)
 
 
 def _differences(used: Used, pairs: Pairs, between: Crossings, notes: Notes) -> Segments:
@@ -71,30 +73,31 @@ def interval_segments(table: ChannelTable, window: Stored) -> tuple[Segments, Se
     """
     What an interval channel's readings say of their intervals.
 
+    `amount` is that of the reading's whole interval, multiplier applied, even where the segment is cut: by
+    the channel's life, by a change of the multiplier, or by the next reading. So what a segment leaves in an
+    interval does not depend on where it is cut beyond it.
+
     Returns
     -------
     Segments
-        Each reading's whole interval with its amount, cut at the end of the channel's life; where the
-        source sent intervals that overlap, these overlap too.
+        Where the source sent intervals that overlap, these overlap too.
     Segments
         The same, but each ends where the next begins: what is measured, once.
     """
     used, notes = usable(window), source_notes(window)
     counts = np.diff(used.bounds)
-    full = used.ts_us + np.repeat(table.interval_us[used.rows], counts)
-    stop = np.minimum(full, np.repeat(table.valid_to_us[used.rows], counts))
-    whole = _shared(used, full, stop, notes)
-    once = _shared(used, full, np.minimum(stop, _next_start(used.bounds, used.ts_us)), notes)
-    return multiplied(table, used.rows, whole, adds_up=True), multiplied(table, used.rows, once, adds_up=True)
+    stop = used.ts_us + np.repeat(table.interval_us[used.rows], counts)
+    np.minimum(stop, np.repeat(table.valid_to_us[used.rows], counts), out=stop)
+    whole = _holding(used, stop, notes)
+    once = _holding(used, np.minimum(stop, _next_start(used.bounds, used.ts_us)), notes)
+    return multiplied(table, used.rows, whole, adds_up=False), multiplied(table, used.rows, once, adds_up=False)
 
 
-def _shared(used: Used, full: IntArray, stop: IntArray, notes: Notes) -> Segments:
-    """Intervals that end at `full`, cut at `stop`, amounts in proportion."""
-    amount = used.value.copy()
-    cut = np.flatnonzero(stop < full)
-    amount[cut] *= (stop[cut] - used.ts_us[cut]) / (full[cut] - used.ts_us[cut])
+def _holding(used: Used, stop: IntArray, notes: Notes) -> Segments:
     flags = np.zeros(len(stop), dtype=np.int32)
-    return Segments(bounds=used.bounds, start_us=used.ts_us, stop_us=stop, amount=amount, flags=flags, notes=notes)
+    return Segments(
+        bounds=used.bounds, start_us=used.ts_us, stop_us=stop, amount=used.value.copy(), flags=flags, notes=notes
+    )
 
 
 def _next_start(bounds: IntArray, start_us: IntArray) -> IntArray:
@@ -122,12 +125,4 @@ def gauge_segments(table: ChannelTable, window: Stored) -> Segments:
     np.minimum(stop, np.repeat(table.valid_to_us[used.rows], counts), out=stop)
     np.minimum(stop, _next_start(used.bounds, used.ts_us), out=stop)
     stop[spoiled] = used.ts_us[spoiled]
-    segments = Segments(
-        bounds=used.bounds,
-        start_us=used.ts_us,
-        stop_us=stop,
-        amount=used.value.copy(),
-        flags=np.zeros(len(stop), dtype=np.int32),
-        notes=source_notes(window),
-    )
-    return multiplied(table, used.rows, segments, adds_up=False)
+    return multiplied(table, used.rows, _holding(used, stop, source_notes(window)), adds_up=False)

@@ -46,8 +46,7 @@ def stored(table: ChannelTable, rows: IntArray, readings: Readings, low: IntArra
     low, high : int64 (m,)
         Where the readings of each stand in `readings`.
     """
-    low = bisect_groups(readings.ts_us, low, high, table.valid_from_us[rows])
-    high = bisect_groups(readings.ts_us, low, high, table.valid_to_us[rows], right=True)
+    low, high = _alive(table, rows, readings, low, high)
     counts = high - low
     filled = counts > 0
     first, last = low[filled], high[filled]
@@ -63,6 +62,18 @@ def stored(table: ChannelTable, rows: IntArray, readings: Readings, low: IntArra
         conflict=readings.conflict[index],
     )
     return Stored(rows=rows, bounds=bounds_of(counts), readings=picked)
+
+
+def _alive(
+    table: ChannelTable, rows: IntArray, readings: Readings, low: IntArray, high: IntArray
+) -> tuple[IntArray, IntArray]:
+    begin, end = table.valid_from_us[rows], table.valid_to_us[rows]
+    filled = np.flatnonzero(high > low)
+    first, last = readings.ts_us[low[filled]], readings.ts_us[high[filled] - 1]
+    if (first >= begin[filled]).all() and (last <= end[filled]).all():
+        return low, high
+    low = bisect_groups(readings.ts_us, low, high, begin)
+    return low, bisect_groups(readings.ts_us, low, high, end, right=True)
 
 
 def usable(window: Stored) -> Used:

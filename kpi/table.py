@@ -13,13 +13,25 @@ from domain.registry import Channel, Kind, Registry, Statistic
 from domain.time import HOUR_US, SECOND_US, IntArray
 from kpi.ragged import bisect_groups, bounds_of
 
-__all__ = ["FAR_US", "KIND_CODES", "MAX_INTERPOLATION_US", "ChannelTable"]
+__all__ = [
+    "EVENT",
+    "FAR_US",
+    "GAUGE",
+    "INTERVAL",
+    "KIND_CODES",
+    "MAX_INTERPOLATION_US",
+    "PRODUCT",
+    "REGISTER",
+    "ChannelTable",
+]
 
 MAX_INTERPOLATION_US = 2 * HOUR_US
 """Accepted register readings further apart are a gap: spread, but not measured. [us]"""
 
 KIND_CODES = {Kind.REGISTER: 0, Kind.INTERVAL: 1, Kind.GAUGE: 2, Kind.EVENT: 3, Kind.PRODUCT: 4}
 """Number that stands for a kind in `ChannelTable.kind`."""
+
+REGISTER, INTERVAL, GAUGE, EVENT, PRODUCT = KIND_CODES.values()
 
 FAR_US = 7_258_118_400 * SECOND_US
 """2200-01-01: stands for "still holds", and bounds every span, so that sums of times stay whole. [us UTC]"""

@@ -7,7 +7,6 @@ import numpy as np
 
 from domain.errors import InputError
 from domain.frames import Readings
-from domain.registry import Kind
 from domain.time import DAY_US, IntArray, to_datetime
 from kpi.cells import Cells
 from kpi.grid import Grid
@@ -15,15 +14,11 @@ from kpi.ragged import bounds_of
 from kpi.ranges import Ranges
 from kpi.slots import stays_in_cell
 from kpi.stored import Stored, stored
-from kpi.table import KIND_CODES, ChannelTable
+from kpi.table import EVENT, KIND_CODES, PRODUCT, ChannelTable
 
-__all__ = ["EVENT", "GAUGE", "INTERVAL", "PRODUCT", "REGISTER", "Source", "Task", "tasks"]
+__all__ = ["Source", "Task", "tasks"]
 
-REGISTER, INTERVAL, GAUGE, EVENT, PRODUCT = (
-    KIND_CODES[kind] for kind in (Kind.REGISTER, Kind.INTERVAL, Kind.GAUGE, Kind.EVENT, Kind.PRODUCT)
-)
-
-_BLOCK = 1_500_000
+_BLOCK = 300_000
 """Readings and cells that are in work at once: it bounds memory, and keeps the columns near the processor."""
 
 

@@ -33,6 +33,7 @@ PREFIX = "KAWASAN_"
 _CONFIG = f"{PREFIX}CONFIG"
 _SECRETS = ("database_url", "mqtt_url")
 _CLOSE = 0.7
+_TESTS = f"{PREFIX}TEST_"
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Keys = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")], ...], NoDecode]
@@ -205,7 +206,7 @@ def _misspelt() -> Iterator[str]:
     known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
     known += [f"{PREFIX}{name.upper()}_FILE" for name in _SECRETS] + [_CONFIG]
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and not name.startswith(_TESTS) and name not in known:
             near = difflib.get_close_matches(
                 name.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], 1, _CLOSE
             )

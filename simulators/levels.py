@@ -30,7 +30,7 @@ _DISCHARGED: Mapping[str, float] = {
 """Middle of what firms discharge. [mg/L]"""
 _REMOVED: Mapping[str, float] = {
     "bod": 0.91,
-    "cod": 0.845,
+    "cod": 0.84,
     "nh3n": 0.62,
     "oil": 0.8,
     "tn": 0.55,
@@ -42,6 +42,8 @@ _SLUG_DAYS = 0.07
 """Share of days on which a meter sees a slug: some hours of strong or acid water."""
 _SLUG_STRENGTH = 1.9
 _SLUG_ACID = 1.7
+_UPSET = 1.5
+"""When treatment is upset, this much more than usual passes."""
 _SQRT_3 = 3.0**0.5
 _LINE_V = 400.0
 _BULK_LINE_V = 150_000.0
@@ -106,14 +108,13 @@ def concentrations(plant: Plant, flow: Rates, quantity: str) -> FloatArray:
     now = level[:, RETENTION_STEPS:].copy()
     if len(outlets):
         source = level[inlets].mean(axis=0, keepdims=True) if len(inlets) else level[outlets]
-        passed = (1.0 - _REMOVED[quantity]) * (1.0 + 0.22 * smooth_noise(who[outlets], when.step[RETENTION_STEPS:], 48))
-        now[outlets] = trailing_mean(source) * passed
+        passed = (1.0 - _REMOVED[quantity]) * (1.0 + 0.25 * smooth_noise(who[outlets], when.step[RETENTION_STEPS:], 48))
+        upset = 1.0 + (_UPSET - 1.0) * _slug(network.who[outlets], when)[:, RETENTION_STEPS:]
+        now[outlets] = trailing_mean(source) * passed * upset
     return now
 
 
-def other_level(
-    network: Network, row: int, quantity: str, when: Clock, *, rate: FloatArray, seed: int
-) -> FloatArray:
+def other_level(network: Network, row: int, quantity: str, when: Clock, *, rate: FloatArray, seed: int) -> FloatArray:
     """
     What one gauge shows that measures neither flow nor pollutant.
 

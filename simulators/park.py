@@ -1,46 +1,39 @@
 """A park of meters whose readings are a pure function of park file, seed and time.
 
-Registers are sums of rates since the park began, kept by the day, so a simulator that is started again
-goes on exactly where the last one stopped, and says the same of any moment as often as it is asked.
+A simulator that is started again goes on exactly where the last one stopped, and says the same of any
+moment as often as it is asked.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 import numpy as np
 
 from domain.errors import InputError
 from domain.frames import FloatArray
 from domain.parkfile import ParkFile
-from domain.quantities import CONCENTRATIONS
 from domain.registry import Kind
-from domain.time import SECOND_US, IntArray, Level, from_datetime, level_edges, to_datetime
+from domain.time import HOUR_US, SECOND_US, IntArray, Level, level_edges, to_datetime
 from simulators.channels import Shown, SimulatedChannel, channels_of
-from simulators.levels import concentrations, other_level
-from simulators.noise import uniform, white_noise
-from simulators.plant import FAR_FUTURE_US, Network, Plant, plant_of
-from simulators.rates import RETENTION_STEPS, Rates, rates
+from simulators.dials import dials_of
+from simulators.history import History
+from simulators.noise import white_noise
+from simulators.plant import plant_of
 from simulators.reports import Report
-from simulators.shapes import STEP_US
 
 __all__ = ["SimulatedPark"]
 
-_CHUNK = 288
-"""Steps that are computed together: one day."""
-_CHUNKS_KEPT = 4
-_STEP_H = STEP_US / (3600 * SECOND_US)
 _FLICKER = 0.006
-"""Relative noise of a gauge from reading to reading, on top of what it measures."""
+"""Relative noise of a gauge of a flow from reading to reading, on top of what it measures."""
 _LEVEL_FLICKER = 0.002
+
+_Merged = defaultdict[tuple[int, str, int], dict[str, float]]
+"""Values by quantity, by (due, place, time stamp)."""
 
 
 class SimulatedPark:
     """
     All channels of a park file, and what they read at any time since the park began.
-
-    Starting costs about two seconds for each year and 400 channels between the park's beginning and the
-    first time asked for: the sums of its days.
 
     Parameters
     ----------
@@ -51,28 +44,33 @@ class SimulatedPark:
     """
 
     def __init__(self, file: ParkFile, seed: int = 0) -> None:
-        self.plant: Plant = plant_of(file, seed)
-        self.channels: tuple[SimulatedChannel, ...] = channels_of(self.plant)
+        self._plant = plant_of(file, seed)
+        self.key: str = file.park.key
+        self.channels: tuple[SimulatedChannel, ...] = channels_of(self._plant)
+        """Those that publish, in the order of the file."""
         self._index: Mapping[tuple[str, str], int] = {
             (channel.meter.place, channel.entry.quantity): i for i, channel in enumerate(self.channels)
         }
-        self._shown: tuple[Shown, ...] = tuple(dict.fromkeys(channel.shown for channel in self.channels))
-        self._first_step = self.plant.start_us // STEP_US
-        self._totals: list[FloatArray] = [np.zeros(len(self._shown))]
-        self._rates_of_chunk = lru_cache(maxsize=_CHUNKS_KEPT)(self._make_rates)
-        self._levels_of_chunk = lru_cache(maxsize=_CHUNKS_KEPT)(self._make_levels)
-        row = {shown: i for i, shown in enumerate(self._shown)}
-        self._row = np.array([row[channel.shown] for channel in self.channels], dtype=np.int64)
+        shown: Mapping[Shown, int] = {}
+        shown = {one: i for i, one in enumerate(dict.fromkeys(channel.shown for channel in self.channels))}
+        self._row = np.array([shown[channel.shown] for channel in self.channels], dtype=np.int64)
+        self._history = History(self._plant, tuple(shown))
+        self._dials = dials_of(self.channels, self._row, self._history)
         self._who = np.array([channel.who for channel in self.channels], dtype=np.uint64)
-        midnight = level_edges(self.plant.zone, 3600, Level.DAY, self.plant.start_us, self.plant.start_us + 1)[0]
-        self._grid_us = int(midnight)
-        self._dials = tuple(_Dial(self, i, channel) for i, channel in enumerate(self.channels))
+        # Readings are taken at whole intervals counted from a local midnight.
+        start_us = self._plant.start_us
+        self._grid_us = int(level_edges(self._plant.zone, 3600, Level.DAY, start_us, start_us + 1)[0])
+
+    @property
+    def start_us(self) -> int:
+        """When the park begins. [us UTC]"""
+        return self._plant.start_us
 
     def reports(self, start_us: int, stop_us: int) -> tuple[Report, ...]:
         """
         What all meters read in `[start_us, stop_us)`, in the order of sending.
 
-        A value that stands for an interval belongs to the moment the interval ends.
+        A value that stands for an interval is read when the interval ends.
 
         Parameters
         ----------
@@ -81,125 +79,122 @@ class SimulatedPark:
         Returns
         -------
         tuple of Report
-            Values of one meter that are taken at one time come in one report.
+            Values of one meter that carry one time come in one report; each is due some seconds after it was taken.
         """
-        merged: dict[tuple[int, str, int], dict[str, float]] = defaultdict(dict)
-        for members, ts_us in self._due(max(start_us, self.plant.start_us), stop_us):
-            for channel, values in zip(members, self._readings(members, ts_us), strict=True):
-                self._collect(merged, self.channels[channel], ts_us, values)
-        units = {channel.meter.place: self._units(channel) for channel in self.channels if channel.entry.unit}
+        merged: _Merged = defaultdict(dict)
+        for members, ts_us in self._rhythms(max(start_us, self.start_us), stop_us):
+            values = self._values(members, ts_us)
+            for i, channel in enumerate(members.tolist()):
+                _collect(merged, self.channels[channel], ts_us, values[i])
+        units = {channel.meter.place: _units(channel) for channel in self.channels if channel.entry.unit is not None}
         reports = [
             Report(place=place, ts_us=ts_us, due_us=due_us, values=values, units=units.get(place, {}))
             for (due_us, place, ts_us), values in merged.items()
         ]
-        return tuple(sorted(reports, key=lambda report: (report.due_us, report.place)))
+        return tuple(sorted(reports, key=lambda report: (report.due_us, report.place, report.ts_us)))
 
-    def value(self, place: str, quantity: str, ts_us: int) -> float:
+    def channel(self, place: str, quantity: str) -> SimulatedChannel:
         """
-        What one channel reads at one time; of an interval, the one that begins there.
+        One channel, by the place of its meter (`tenant/meter`) and its quantity.
 
         Raises
         ------
         InputError
-            The park has no such channel, or did not exist yet.
+            The park has none such that publishes.
         """
-        channel = self._index.get((place, quantity))
-        if channel is None:
-            raise InputError(f"channel {place}/{quantity} is none of park {self.plant.key}")
-        if ts_us < self.plant.start_us:
-            raise InputError(f"time {to_datetime(ts_us)} is before park {self.plant.key} began")
-        return float(self._readings([channel], np.array([ts_us], dtype=np.int64))[0][0])
+        return self.channels[self._found(place, quantity)]
 
-    def channel(self, place: str, quantity: str) -> SimulatedChannel | None:
-        """One channel, or None where the park has no such."""
-        index = self._index.get((place, quantity))
-        return None if index is None else self.channels[index]
+    def value(self, place: str, quantity: str, ts_us: int) -> float:
+        """
+        What a channel reads at a time, as sent; of values for an interval, the one that begins then.
 
-    def amounts(self, channels: list[int], ts_us: IntArray) -> FloatArray:
-        """(c, n): what went through since the park began, after the multiplier. [unit]"""
-        made = np.empty((len(channels), len(ts_us)))
-        for chunk, here, step in self._chunks(ts_us):
-            rate, sums = self._rates_of_chunk(chunk)
-            rows = self._row[channels][:, None]
-            whole = step.astype(np.int64)
-            made[:, here] = self._total(chunk)[rows] + sums[rows, whole] + (step - whole) * rate[rows, whole] * _STEP_H
-        return made
+        Raises
+        ------
+        InputError
+            The park has no such channel, or had not begun.
+        """
+        if ts_us < self.start_us:
+            raise InputError(
+                f"time {to_datetime(ts_us)} is before park {self.key} begins, {to_datetime(self.start_us)}"
+            )
+        members = np.array([self._found(place, quantity)], dtype=np.int64)
+        return float(self._values(members, np.array([ts_us], dtype=np.int64))[0, 0])
 
-    def _due(self, start_us: int, stop_us: int) -> Iterator[tuple[list[int], IntArray]]:
-        """Channels of one rhythm with the times of their readings (starts, of intervals) that end in a stretch."""
+    def _found(self, place: str, quantity: str) -> int:
+        found = self._index.get((place, quantity))
+        if found is None:
+            raise InputError(f"channel {place}/{quantity}: park {self.key} simulates none such")
+        return found
+
+    def _rhythms(self, start_us: int, stop_us: int) -> Iterator[tuple[IntArray, IntArray]]:
+        """Channels of one rhythm, with the times of what they read in a stretch (of intervals, their starts)."""
         groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
         for i, channel in enumerate(self.channels):
             groups[channel.entry.interval_s * SECOND_US, channel.covers].append(i)
         for (every_us, covers), members in groups.items():
-            length_us = every_us if covers else 0
-            first = -((self._grid_us + length_us - start_us) // every_us)
-            count = -((self._grid_us + length_us + first * every_us - stop_us) // every_us)
-            if count > 0:
-                yield members, self._grid_us + (first + np.arange(count, dtype=np.int64)) * every_us
+            origin_us = self._grid_us + (every_us if covers else 0)
+            first, stop = (-((origin_us - edge_us) // every_us) for edge_us in (start_us, stop_us))
+            if first < stop:
+                yield np.array(members), self._grid_us + np.arange(first, stop, dtype=np.int64) * every_us
 
-    def _collect(
-        self,
-        merged: dict[tuple[int, str, int], dict[str, float]],
-        channel: SimulatedChannel,
-        ts_us: IntArray,
-        values: FloatArray,
-    ) -> None:
-        length_us = channel.entry.interval_s * SECOND_US if channel.covers else 0
-        late_us = length_us + channel.delay_us
-        stamp_us = length_us if channel.stamps_end else 0
-        place, quantity = channel.meter.place, channel.entry.quantity
-        for at_us, value in zip(ts_us.tolist(), values.tolist(), strict=True):
-            if channel.start_us <= at_us and at_us + length_us <= channel.stop_us:
-                merged[at_us + late_us, place, at_us + stamp_us][quantity] = value
+    def _values(self, members: IntArray, ts_us: IntArray) -> FloatArray:
+        """(m, n): what channels of one interval read."""
+        values = np.empty((len(members), len(ts_us)))
+        kinds = np.array([_way(self.channels[i]) for i in members.tolist()])
+        every_us = self.channels[int(members[0])].entry.interval_s * SECOND_US
+        for way, read in (
+            ("register", self._registers),
+            ("amount", self._amounts),
+            ("rate", self._rates),
+            ("level", self._levels),
+        ):
+            here = np.flatnonzero(kinds == way)
+            if len(here):
+                values[here] = read(members[here], ts_us, every_us)
+        shown = [self.channels[i].as_shown(values[row]) for row, i in enumerate(members.tolist())]
+        return np.stack(shown)
 
-    @staticmethod
-    def _units(channel: SimulatedChannel) -> dict[str, str]:
-        return {entry.quantity: entry.unit for entry in channel.meter.entry.channels if entry.unit is not None}
+    def _registers(self, members: IntArray, ts_us: IntArray, every_us: int) -> FloatArray:  # noqa: ARG002
+        return self._dials.index_at(members, ts_us, self._history.amounts(self._row[members], ts_us))
 
-    def _readings(self, channels: list[int], ts_us: IntArray) -> list[FloatArray]:
-        return [self._dials[channel].read(ts_us) for channel in channels]
+    def _amounts(self, members: IntArray, ts_us: IntArray, every_us: int) -> FloatArray:
+        rows = self._row[members]
+        moved = self._history.amounts(rows, ts_us + every_us) - self._history.amounts(rows, ts_us)
+        means = np.array([self.channels[i].entry.kind is Kind.GAUGE for i in members.tolist()])
+        hours = np.where(means, every_us / HOUR_US, 1.0)
+        return moved / self._dials.factor_at(members, ts_us) / hours[:, None]
 
-    def _chunks(self, ts_us: IntArray) -> Iterator[tuple[int, IntArray, FloatArray]]:
-        """Per chunk: its number, which of the times lie in it, and where they lie in it, in steps."""
-        step = (ts_us - self._first_step * STEP_US) / STEP_US
-        chunk = (step // _CHUNK).astype(np.int64)
-        for number in np.unique(chunk).tolist():
-            here = np.flatnonzero(chunk == number)
-            yield number, here, step[here] - number * _CHUNK
+    def _rates(self, members: IntArray, ts_us: IntArray, every_us: int) -> FloatArray:  # noqa: ARG002
+        noise = 1.0 + _FLICKER * white_noise(self._who[members][:, None], ts_us[None, :] // SECOND_US)
+        return self._history.rates(self._row[members], ts_us) * noise / self._dials.factor_at(members, ts_us)
 
-    def _total(self, chunk: int) -> FloatArray:
-        """Sums at the beginning of a chunk."""
-        while len(self._totals) <= chunk:
-            self._totals.append(self._totals[-1] + self._rates_of_chunk(len(self._totals) - 1)[1][:, -1])
-        return self._totals[chunk]
-
-    def _make_rates(self, chunk: int) -> tuple[FloatArray, FloatArray]:
-        """Rates (r, steps) of what is shown, and their sums (r, steps + 1) from the beginning of the chunk."""
-        made = rates(self.plant, self._first_step + chunk * _CHUNK, _CHUNK)
-        rate = np.stack([_rate(made, shown) for shown in self._shown])
-        sums = np.zeros((len(rate), _CHUNK + 1))
-        np.cumsum(rate * _STEP_H, axis=1, out=sums[:, 1:])
-        return rate, sums
-
-    def _make_levels(self, chunk: int) -> FloatArray:
-        """Levels (r, steps + 1) of what is shown, the first of the next chunk included."""
-        first = self._first_step + chunk * _CHUNK
-        made = rates(self.plant, first - RETENTION_STEPS, RETENTION_STEPS + _CHUNK + 1)
-        now = rates(self.plant, first, _CHUNK + 1)
-        pollutants = {shown.level for shown in self._shown} & set(CONCENTRATIONS)
-        strengths = {level: concentrations(self.plant, made, level) for level in sorted(filter(None, pollutants))}
-        return np.stack([self._level(shown, now, strengths) for shown in self._shown])
-
-    def _level(self, shown: Shown, now: Rates, strengths: Mapping[str, FloatArray]) -> FloatArray:
-        if shown.level is None:
-            return np.zeros(_CHUNK + 1)
-        if shown.level in strengths:
-            return strengths[shown.level][shown.row]
-        network: Network = getattr(self.plant, shown.network)
-        stock = {"electricity": "power", "water": "water_in", "effluent": "effluent_volume"}[shown.network]
-        rate = _rate(now, Shown(network=shown.network, row=shown.row, stock=stock, level=None))
-        return other_level(network, shown.row, shown.level, now.clock, rate=rate, seed=self.plant.seed)
+    def _levels(self, members: IntArray, ts_us: IntArray, every_us: int) -> FloatArray:
+        covers = np.array([self.channels[i].covers for i in members.tolist()])
+        # A mean of a level is taken as what it stands at in the middle.
+        middle_us = ts_us + (every_us // 2 if covers.all() else 0)
+        noise = 1.0 + _LEVEL_FLICKER * white_noise(self._who[members][:, None], ts_us[None, :] // SECOND_US)
+        return self._history.levels(self._row[members], middle_us) * noise / self._dials.factor_at(members, ts_us)
 
 
-def _rate(made: Rates, shown: Shown) -> FloatArray:
-    ...
+def _way(channel: SimulatedChannel) -> str:
+    """How a channel's values come about: `register`, `amount` (of an interval, or a mean flow), `rate`, `level`."""
+    if channel.shown.level is not None:
+        return "level"
+    if channel.entry.kind is Kind.REGISTER:
+        return "register"
+    return "amount" if channel.covers else "rate"
+
+
+def _collect(merged: _Merged, channel: SimulatedChannel, ts_us: IntArray, values: FloatArray) -> None:
+    length_us = channel.entry.interval_s * SECOND_US if channel.covers else 0
+    late_us = length_us + channel.delay_us
+    stamp_us = length_us if channel.stamps_end else 0
+    place, quantity = channel.meter.place, channel.entry.quantity
+    for at_us, value in zip(ts_us.tolist(), values.tolist(), strict=True):
+        if channel.start_us <= at_us and at_us + length_us < channel.stop_us:
+            merged[at_us + late_us, place, at_us + stamp_us][quantity] = value
+
+
+def _units(channel: SimulatedChannel) -> dict[str, str]:
+    """The units that one meter's message has to name."""
+    return {entry.quantity: entry.unit for entry in channel.meter.entry.channels if entry.unit is not None}

@@ -23,7 +23,7 @@ _ACTIVITY = activity_table()
 _HOUR_STEPS = 12
 _DAY_NOISE = np.uint64(0xD1)
 _CLOUDS = np.uint64(0xC1)
-_CAPACITORS = 0.4
+_CAPACITORS = 0.5
 """Capacitor banks of meters that also measure leading energy, as a share of full reactive load."""
 _INFILTRATION = 0.02
 _EVAPORATION = 0.03

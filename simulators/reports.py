@@ -32,6 +32,8 @@ class Outgoing:
     payload: bytes
     due_us: int
     """When it is sent in the time of its data; what replaying at a speed factor goes by. [us UTC]"""
+    read_us: int
+    """When the first reading in it was taken. [us UTC]"""
 
 
 def topic(park: str, place: str) -> str:
@@ -48,10 +50,20 @@ def _fields(report: Report) -> dict[str, object]:
 
 def message(park: str, report: Report) -> Outgoing:
     """One report in one message. Times go as integer milliseconds, so they must be whole ones."""
-    return Outgoing(topic=topic(park, report.place), payload=msgspec.json.encode(_fields(report)), due_us=report.due_us)
+    return Outgoing(
+        topic=topic(park, report.place),
+        payload=msgspec.json.encode(_fields(report)),
+        due_us=report.due_us,
+        read_us=report.ts_us,
+    )
 
 
 def batched(park: str, reports: Sequence[Report]) -> Outgoing:
     """Several reports of one meter in one message, as a gateway sends what it stored; at least one."""
     payload = msgspec.json.encode({"readings": [_fields(report) for report in reports]})
-    return Outgoing(topic=topic(park, reports[0].place), payload=payload, due_us=max(r.due_us for r in reports))
+    return Outgoing(
+        topic=topic(park, reports[0].place),
+        payload=payload,
+        due_us=max(report.due_us for report in reports),
+        read_us=min(report.ts_us for report in reports),
+    )

@@ -94,6 +94,7 @@ def apply_park(conn: Connection[Any], park_file: ParkFile, *, now_us: int | None
     wanted = wanted_rows(park_file)
     with database_errors(f"applying park {park_file.park.key}"), conn.transaction():
         conn.execute(query("apply_lock"))
+        conn.execute(query("apply_wait"), {"key": park_file.park.key})
         now = _now(conn, now_us)
         application = _park(conn, park_file.park.key, wanted, now)
         _tenants(application, wanted.tenants)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
@@ -48,11 +48,11 @@ def written(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | int):
-        return f"{value:g}" if abs(value) < 1e6 else repr(value)  # noqa: PLR2004 - where %g begins to round
+        return f"{value:.15g}"
     return f'"{value}"'
 
 
@@ -99,9 +99,9 @@ def supersede(
 def _sentence(kind: Dated, key: Key, before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
     name = " ".join([kind.word, *(str(part) for part in key[:-1]), f"from {written(key[-1])}"])
     if before is None:
-        return f"{name} added ({_columns(after or {})})"
+        return f"{name} added{_columns(after or {})}"
     if after is None:
-        return f"{name} withdrawn (it said {_columns(before)})"
+        return f"{name} withdrawn{_columns(before)}"
     changed = [column for column in after if after[column] != before[column]]
     return f"{name}: " + ", ".join(
         f"{column} changed from {written(before[column])} to {written(after[column])}" for column in changed
@@ -109,4 +109,5 @@ def _sentence(kind: Dated, key: Key, before: dict[str, Any] | None, after: dict[
 
 
 def _columns(columns: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {written(value)}" for name, value in columns.items() if value is not None)
+    said = ", ".join(f"{name} {written(value)}" for name, value in columns.items() if value is not None)
+    return f" ({said})" if said else ""

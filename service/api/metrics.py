@@ -11,7 +11,7 @@ from service.api.live import LiveStream
 
 __all__ = ["Metrics", "MetricsMiddleware", "installed_version"]
 
-_UNROUTED = "none"
+_OTHER = "other"
 
 
 def installed_version() -> str:
@@ -42,10 +42,10 @@ class Metrics:
         return cls(
             registry=registry,
             requests=Counter(
-                "kawasan_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+                "kawasan_http_requests", "Requests answered.", ["method", "operation", "status"], registry=registry
             ),
             seconds=Histogram(
-                "kawasan_http_request_seconds", "Time to the first byte of an answer.", ["route"], registry=registry
+                "kawasan_http_request_seconds", "Time to the first byte of an answer.", ["operation"], registry=registry
             ),
             values=Gauge(
                 "kawasan_ledger_hour_values",
@@ -61,7 +61,7 @@ class Metrics:
 
 
 class MetricsMiddleware:
-    """Counts every answer by its route, never by its path: a path may hold the key of a meter."""
+    """Counts every answer by its operation, never by its path: a path may hold the key of a meter."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Around an application whose state holds the services."""
@@ -77,9 +77,9 @@ class MetricsMiddleware:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 metrics: Metrics = scope["app"].state.services.metrics
-                route = getattr(scope.get("route"), "path", _UNROUTED)
-                metrics.requests.labels(scope["method"], route, str(message["status"])).inc()
-                metrics.seconds.labels(route).observe(time.perf_counter() - began)
+                operation = getattr(scope.get("endpoint"), "__name__", _OTHER)
+                metrics.requests.labels(scope["method"], operation, str(message["status"])).inc()
+                metrics.seconds.labels(operation).observe(time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, counted)

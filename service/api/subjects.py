@@ -87,7 +87,7 @@ def park_of(reference: str) -> str:
         422: the text does not name a subject.
     """
     kind, _, path = reference.partition(":")
-    keys = path.split("/")
+    keys = path.split("/") if path else []
     if kind not in set(SubjectKind) or len(keys) != _SHAPES[SubjectKind(kind)]:
         raise refused(
             f"subject {reference[:200]!r} is not one; write park:KEY, tenant:PARK/TENANT or meter:PARK/TENANT/METER"

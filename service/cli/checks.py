@@ -10,8 +10,8 @@ import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from domain.broker import BrokerAddress
 from domain.errors import ParkError, Unavailable
-from ingest import Address
 from service.cli.parks import checked_park
 from service.settings import Settings, load_settings, masked
 from store import Role, connect, load_registries, pending
@@ -71,7 +71,7 @@ def _migrations(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> str:
     url = settings.need_broker()
-    address = Address.parse(url)
+    address = BrokerAddress.parse(url)
     answered = threading.Event()
     codes: list[Any] = []
 
@@ -90,8 +90,8 @@ def _broker(settings: Settings) -> str:
     )
     client.on_connect = on_connect
     client.connect_timeout = _BROKER_S
-    if address.username is not None:
-        client.username_pw_set(address.username, address.password)
+    if address.user is not None:
+        client.username_pw_set(address.user, address.password)
     if address.tls:
         client.tls_set()
     try:

@@ -5,7 +5,6 @@ import sys
 import traceback
 from typing import Annotated
 
-import click
 import typer
 
 from domain.errors import ParkError, SettingsError
@@ -66,17 +65,25 @@ def main() -> None:
     Exit codes: 0 done, 1 it could not be done, 2 settings or arguments are wrong, 130 stopped by Ctrl-C.
     """
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        code = app(prog_name="kawasan", standalone_mode=False)
+    except typer.TyperException as error:
+        code = _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
         code = _STOPPED
     except ParkError as error:
         code = _told(error, str(error), 2 if isinstance(error, SettingsError) else 1)
     except Exception as error:  # noqa: BLE001 - the top of the process
         code = _told(error, f"unexpected {type(error).__name__}: {error}; `kawasan --debug ...` shows where", 1)
     sys.exit(code)
+
+
+def _misused(error: typer.TyperException) -> int:
+    message = error.format_message()
+    if "\n" in message:
+        # Called without a command: the message is the whole help.
+        print(message, file=sys.stderr)
+        return error.exit_code
+    return _told(error, f"{message} (`kawasan --help` shows what there is)", error.exit_code)
 
 
 def _told(error: BaseException, sentence: str, code: int) -> int:

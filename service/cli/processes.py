@@ -10,9 +10,10 @@ import typer
 import uvicorn
 from prometheus_client import CollectorRegistry, start_http_server
 
+from domain.broker import BrokerAddress
 from domain.errors import InputError, Unavailable
 from domain.time import DAY_US, SECOND_US
-from ingest import Address, Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
+from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
 from service.api import create_app
 from service.cli.stopping import stop_signals, watch_stdin
 from service.engine import run_engine
@@ -38,7 +39,7 @@ def ingest() -> None:
     """Receive readings from the MQTT broker and store them; each is acknowledged only after it is committed."""
     settings = load_settings()
     configure_logs(settings, "ingest")
-    url, address = settings.need_database(), Address.parse(settings.need_broker())
+    url, address = settings.need_database(), BrokerAddress.parse(settings.need_broker())
     registry = CollectorRegistry()
     if settings.ingest_metrics_port is not None:
         start_http_server(settings.ingest_metrics_port, settings.host, registry)

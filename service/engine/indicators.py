@@ -8,6 +8,7 @@ import numpy as np
 from psycopg import Connection
 
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject, SubjectKind
+from domain.quantities import QUANTITIES
 from domain.registry import Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.catalogue import for_registry
@@ -54,7 +55,8 @@ def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None)
     """
     Starts of the local days whose KPIs may have changed, in order. [us UTC]
 
-    A day's amounts weigh in the coverage of the 27 days after it, as far as there are any by now.
+    A day's amounts weigh in the coverage of the 27 days after it, as far as there are any by now, where
+    channels are weighed against each other: one that is alone in the park with what it measures has no peer.
 
     Parameters
     ----------
@@ -63,16 +65,25 @@ def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None)
     """
     park = registry.park
     wanted = [days.day_us]
-    if len(days):
+    weighed = days.day_us[np.isin(days.channel_id, _with_peers(registry))]
+    if len(weighed):
         latest = max(int(days.day_us.max()), park.ticked_to_us or 0)
-        first = int(days.day_us.min())
-        edges = level_edges(park.zone, park.base_s, Level.DAY, first, latest + 1)
-        place = np.unique(np.searchsorted(edges, days.day_us))
+        edges = level_edges(park.zone, park.base_s, Level.DAY, int(weighed.min()), latest + 1)
+        place = np.unique(np.searchsorted(edges, weighed))
         after = (place[:, None] + np.arange(TRAILING_DAYS)).ravel()
         wanted.append(edges[:-1][np.unique(after[after < len(edges) - 1])])
     if ticked is not None and ticked[0] < ticked[1]:
         wanted.append(level_edges(park.zone, park.base_s, Level.DAY, *ticked)[:-1])
     return np.unique(np.concatenate(wanted))
+
+
+def _with_peers(registry: Registry) -> SmallArray:
+    """Channels that stand in sums with others of the park: those whose amounts are in the same unit."""
+    by_unit: dict[str, list[int]] = {}
+    for channel in registry.channels:
+        unit = QUANTITIES[channel.quantity].integral or channel.unit
+        by_unit.setdefault(unit, []).append(channel.id)
+    return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
 
 
 def recompute_kpis(

@@ -1,6 +1,10 @@
 -- name: apply_lock
 SELECT pg_advisory_xact_lock(hashtextextended('kawasan park', 0))
 
+-- name: apply_wait
+-- Until the engine's cycle is over: one that began on the old registry must not commit after this one's deletions.
+SELECT pg_advisory_xact_lock(hashtextextended('kawasan engine ' || id::int, 0)) FROM park WHERE key = %(key)s
+
 -- name: apply_now
 SELECT date_trunc('milliseconds', now())
 

@@ -11,10 +11,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client import CollectorRegistry
 
+from domain.broker import BrokerAddress
 from domain.errors import DataError, Unavailable
 from domain.readings import Batch, Outcome, Reason
 from domain.time import from_datetime, to_datetime
-from ingest import Address, Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
+from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
 from service.embedded import PrivateBroker
 from tests.support.registries import small_registry
 
@@ -68,7 +69,7 @@ def reception(version: str, **wishes: int) -> Reception:
 def ingesting(broker: PrivateBroker, sink: Recorder, wanted: Reception) -> Iterator[MqttReceiver]:
     stop = threading.Event()
     writer = Writer(sink, lambda: Directory.of([small_registry()]), Limits(), IngestMetrics(CollectorRegistry()))
-    with MqttReceiver(Address.parse(broker.url), wanted) as receiver:
+    with MqttReceiver(BrokerAddress.parse(broker.url), wanted) as receiver:
         thread = threading.Thread(target=writer.run, args=(receiver, stop))
         thread.start()
         try:
@@ -82,9 +83,9 @@ def ingesting(broker: PrivateBroker, sink: Recorder, wanted: Reception) -> Itera
 
 
 def publish(broker: PrivateBroker, *values: float) -> None:
-    address = Address.parse(broker.url)
+    address = BrokerAddress.parse(broker.url)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"meter-{time.monotonic_ns()}")
-    client.username_pw_set(str(address.username), address.password)
+    client.username_pw_set(str(address.user), address.password)
     client.connect(address.host, address.port)
     client.loop_start()
     start = from_datetime(to_datetime(now_us()).replace(microsecond=0)) // 1000 - 60_000
@@ -123,7 +124,7 @@ def test_what_was_not_committed_comes_again_after_a_restart(spoken: tuple[Privat
         pass
     publish(broker, *range(50))
 
-    with MqttReceiver(Address.parse(broker.url), reception(version)) as crashing:
+    with MqttReceiver(BrokerAddress.parse(broker.url), reception(version)) as crashing:
         until(lambda: crashing.queued[0] == 50, "50 messages that wait")
     with ingesting(broker, sink, reception(version)):
         until(lambda: len(set(sink.values)) == 50, "all 50 values")
@@ -171,7 +172,7 @@ def test_a_message_that_the_database_refuses_is_set_aside_alone(mosquitto: Priva
 
 
 def test_an_acknowledgement_of_an_earlier_connection_is_not_sent(mosquitto: PrivateBroker) -> None:
-    with MqttReceiver(Address.parse(mosquitto.url), reception("5")) as receiver:
+    with MqttReceiver(BrokerAddress.parse(mosquitto.url), reception("5")) as receiver:
         until(lambda: receiver.is_connected, "the connection")
         publish(mosquitto, 1.0)
         stale = receiver.take(10, DEADLINE_S)
@@ -217,7 +218,7 @@ def test_too_many_bytes_close_the_connection_until_half_is_written(mosquitto: Pr
 
 
 def test_a_refused_login_is_said(mosquitto: PrivateBroker) -> None:
-    address = Address(host="127.0.0.1", port=mosquitto.port, tls=False, username="nobody", password="wrong")
+    address = BrokerAddress(host="127.0.0.1", port=mosquitto.port, tls=False, user="nobody", password="wrong")
 
     with MqttReceiver(address, reception("5")) as receiver, pytest.raises(Unavailable, match="refuses the connection"):
         receiver.take(1, DEADLINE_S)

@@ -23,21 +23,27 @@ COMPUTED_US = NOON_US + 7 * DAY_US
 
 
 @pytest.fixture
-def channels(kawasan_url: str) -> list[int]:
+def applied(kawasan_url: str) -> tuple[str, list[int]]:
+    """A database with a small park, and the ids of its channels."""
     ids = apply_to(kawasan_url, park_file(tenant("a", meter("m", channel("ph"), channel("cod")))))
-    return [ids["a/m/ph"], ids["a/m/cod"]]
+    return kawasan_url, [ids["a/m/ph"], ids["a/m/cod"]]
 
 
 @pytest.fixture
-def conn(kawasan_url: str, channels: list[int]) -> Iterator[Connection[Any]]:
-    with connect(kawasan_url, Role.WRITE) as conn:
+def channels(applied: tuple[str, list[int]]) -> list[int]:
+    return applied[1]
+
+
+@pytest.fixture
+def conn(applied: tuple[str, list[int]]) -> Iterator[Connection[Any]]:
+    with connect(applied[0], Role.WRITE) as conn:
         yield conn
 
 
 def amounts(*rows: tuple[int, int], level: Level = Level.BASE, **columns: Any) -> AmountFrame:
     """A frame of rows (channel_id, start_us); columns that are not named hold what no data is."""
     size = len(rows)
-    own = {
+    own: dict[str, Any] = {
         "channel_id": np.array([row[0] for row in rows], dtype=np.int32),
         "start_us": np.array([row[1] for row in rows], dtype=np.int64),
     }
@@ -309,7 +315,7 @@ def test_another_version_of_a_formula_is_a_change(conn: Connection[Any]) -> None
 def test_final_kpis_that_change_get_a_revision_and_are_late(conn: Connection[Any]) -> None:
     write_frame(conn, kpis(*ROWS))
 
-    written = write_frame(conn, kpis(*ROWS, value=9.0), ticked=NOON_US + DAY_US + HOUR_US * 12)
+    written = write_frame(conn, kpis(*ROWS, value=9.0), ticked=NOON_US + DAY_US)
 
     rows = conn.execute(
         "SELECT revision, flags & 128, registry_version FROM kpi ORDER BY kpi, subject_kind, start"

@@ -1,7 +1,6 @@
 """What the engine reads around a span."""
 
 import numpy as np
-import psycopg
 import pytest
 from numpy.typing import NDArray
 
@@ -116,9 +115,11 @@ def test_what_is_read_equals_a_plain_reading_of_the_table(kawasan_url: str, chan
     store(kawasan_url, *((channels[0], int(ts_us), float(n)) for n, ts_us in enumerate(times)))
     edges = np.sort(random.choice(np.arange(-45, 45), 8, replace=False)).reshape(4, 2) * DAY_US + NOON_US
 
-    readings, complete_before, complete_after = around(kawasan_url, *((channels[0], *map(int, edge)) for edge in edges))
+    readings, complete_before, complete_after = around(
+        kawasan_url, *((channels[0], int(from_us), int(to_us)) for from_us, to_us in edges)
+    )
 
-    wanted = set()
+    wanted: set[int] = set()
     for (from_us, to_us), before, after in zip(edges, complete_before, complete_after, strict=True):
         inside = np.flatnonzero((times >= from_us) & (times <= to_us))
         first, last = np.searchsorted(times, from_us), np.searchsorted(times, to_us, side="right")
@@ -126,41 +127,3 @@ def test_what_is_read_equals_a_plain_reading_of_the_table(kawasan_url: str, chan
         wanted.update(inside.tolist())
         assert (bool(before), bool(after)) == (first <= 2, last >= len(times) - 2)
     assert readings.value.tolist() == sorted(wanted)
-
-
-def chunks_of(plan: object) -> set[str]:
-    """Names of the chunks a plan of EXPLAIN (FORMAT JSON) reads."""
-    if isinstance(plan, list):
-        return set().union(*(chunks_of(part) for part in plan)) if plan else set()
-    if not isinstance(plan, dict):
-        return set()
-    own = {str(plan["Relation Name"])} if str(plan.get("Relation Name", "")).startswith("_hyper_") else set()
-    return own.union(*(chunks_of(part) for part in plan.values()))
-
-
-def test_a_recent_span_does_not_open_the_chunks_of_the_past(timescale_url: str) -> None:
-    ids = apply_to(timescale_url, park_file(tenant("a", meter("m", channel("ph")))))
-    rows = [(ids["a/m/ph"], NOON_US - week * 7 * DAY_US + n, 1.0) for week in range(30) for n in range(5)]
-    store(timescale_url, *rows)
-    plans: list[object] = []
-
-    class Explaining(psycopg.Connection[tuple[object, ...]]):
-        """Answers as usual, and remembers how the hot query was planned."""
-
-        def execute(self, query: object, params: object = None, **rest: object) -> psycopg.Cursor[tuple[object, ...]]:  # type: ignore[override]
-            if isinstance(query, bytes) and b"LATERAL" in query and b"FROM reading b" in query:
-                plans.append(super().execute(b"EXPLAIN (FORMAT JSON) " + query, params).fetchone())  # type: ignore[arg-type]
-            return super().execute(query, params, **rest)  # type: ignore[arg-type]
-
-    with connect(timescale_url, Role.WRITE) as conn:
-        conn.__class__ = Explaining
-        channel_id, span_us = np.array([ids["a/m/ph"]], dtype=np.int32), np.array([NOON_US])
-        readings, _, _ = readings_around(conn, channel_id, span_us, span_us + 1, 2)
-        every = conn.execute("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'")
-        chunks = every.fetchone()
-
-    assert len(readings) == 6
-    assert chunks is not None
-    assert int(str(chunks[0])) >= 30
-    assert len(plans) == 1
-    assert 1 <= len(chunks_of(list(plans[0]))) <= 3  # type: ignore[call-overload]

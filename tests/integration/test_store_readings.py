@@ -22,10 +22,10 @@ from tests.support.databases import (
     batch_of,
     channel,
     meter,
+    migrated_database,
     park_file,
     tenant,
 )
-from tests.support.services import new_database
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_order_and_batching_do_not_matter(
     embedded_pair: tuple[str, str],
     rows: list[tuple[int, int, float, int]],
     cuts: list[int],
-    again: bool,  # noqa: FBT001 - drawn
+    again: bool,
     data: st.DataObject,
 ) -> None:
     shuffled = data.draw(st.permutations(rows))
@@ -191,13 +191,12 @@ def test_order_and_batching_do_not_matter(
 
 
 @pytest.fixture
-def embedded_pair(shared_embedded_url: str, embedded_template: str) -> Iterator[tuple[str, str]]:
+def embedded_pair(shared_embedded_url: str) -> Iterator[tuple[str, str]]:
     """Two databases with the same two channels."""
-    with new_database(shared_embedded_url, embedded_template) as one:
-        with new_database(shared_embedded_url, embedded_template) as other:
-            for url in (one, other):
-                make_channels(url)
-            yield one, other
+    with migrated_database(shared_embedded_url) as one, migrated_database(shared_embedded_url) as other:
+        for url in (one, other):
+            make_channels(url)
+        yield one, other
 
 
 def forget(url: str) -> None:
@@ -341,7 +340,8 @@ def test_text_that_no_text_column_holds_is_escaped(sink: ReadingSink, kawasan_ur
     assert rows_of(kawasan_url, "SELECT source FROM ledger") == [("import:\\x00",)]
 
 
-def test_beyond_its_quota_a_source_is_only_counted(channels: list[int], kawasan_url: str) -> None:
+@pytest.mark.usefixtures("channels")
+def test_beyond_its_quota_a_source_is_only_counted(kawasan_url: str) -> None:
     sink = ReadingSink(kawasan_url, rejections_kept=3)
     for payload in (b"1", b"2", b"3", b"4", b"5"):
         sink.write(batch_of([], payload=payload, rejections=[bad()]))
@@ -370,7 +370,8 @@ def test_the_ledger_adds_up_by_source_hour_and_reason(sink: ReadingSink, channel
     assert rows_of(kawasan_url, "SELECT reason, n FROM ledger_rejected ORDER BY 1") == [("malformed", 3), ("unit", 1)]
 
 
-def test_a_rejection_knows_the_park_its_topic_names(sink: ReadingSink, channels: list[int], kawasan_url: str) -> None:
+@pytest.mark.usefixtures("channels")
+def test_a_rejection_knows_the_park_its_topic_names(sink: ReadingSink, kawasan_url: str) -> None:
     sink.write(batch_of([], topic=b"kawasan/v1/p/a/nope", rejections=[bad()]))
     sink.write(batch_of([], topic=b"kawasan/v1/other/a/m", rejections=[bad()]))
     sink.write(batch_of([], topic=b"\xff/\x00", rejections=[bad()]))
@@ -379,9 +380,7 @@ def test_a_rejection_knows_the_park_its_topic_names(sink: ReadingSink, channels:
     assert parks == [(True,), (False,), (False,)]
 
 
-def test_rejections_are_listed_newest_first_and_page_by_page(
-    sink: ReadingSink, channels: list[int], kawasan_url: str
-) -> None:
+def test_rejections_are_listed_newest_first_and_page_by_page(sink: ReadingSink, kawasan_url: str) -> None:
     for hour in range(3):
         sink.write(batch_of([], payload=b"%d" % hour, received_us=NOON_US + hour * 60 * MINUTE_US, rejections=[bad()]))
     with connect(kawasan_url, Role.WRITE) as conn:
@@ -393,9 +392,7 @@ def test_rejections_are_listed_newest_first_and_page_by_page(
     assert other == ()
 
 
-def test_a_resolved_rejection_is_open_again_when_it_comes_again(
-    sink: ReadingSink, channels: list[int], kawasan_url: str
-) -> None:
+def test_a_resolved_rejection_is_open_again_when_it_comes_again(sink: ReadingSink, kawasan_url: str) -> None:
     batch = batch_of([], payload=b"\xff", rejections=[bad(), bad("x")])
     sink.write(batch)
     with connect(kawasan_url, Role.WRITE) as conn:

@@ -27,14 +27,20 @@ from tests.support.databases import MINUTE_US, NOON_US, apply_to, channel, meter
 
 
 @pytest.fixture
-def channels(kawasan_url: str) -> list[int]:
+def applied(kawasan_url: str) -> tuple[str, list[int]]:
+    """A database with a small park, and the ids of its channels."""
     ids = apply_to(kawasan_url, park_file(tenant("a", meter("m", channel("ph"), channel("cod")))))
-    return [ids["a/m/ph"], ids["a/m/cod"]]
+    return kawasan_url, [ids["a/m/ph"], ids["a/m/cod"]]
 
 
 @pytest.fixture
-def conn(kawasan_url: str, channels: list[int]) -> Iterator[Connection[Any]]:
-    with connect(kawasan_url, Role.WRITE) as conn:
+def channels(applied: tuple[str, list[int]]) -> list[int]:
+    return applied[1]
+
+
+@pytest.fixture
+def conn(applied: tuple[str, list[int]]) -> Iterator[Connection[Any]]:
+    with connect(applied[0], Role.WRITE) as conn:
         yield conn
 
 

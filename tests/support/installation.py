@@ -25,11 +25,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 120.0
 
 
-def until(said: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S, every_s: float = 0.05) -> None:
-    """Wait until something is so; fail when it is not in time."""
+def until(said: Callable[[], bool | str], what: str, *, deadline_s: float = DEADLINE_S, every_s: float = 0.05) -> None:
+    """Wait until something is so; fail when it is not in time. A text says what still stands in the way."""
     ends = time.monotonic() + deadline_s
-    while not said():
-        assert time.monotonic() < ends, f"{what} did not come about in {deadline_s:g} s"
+    while (answer := said()) is not True:
+        assert time.monotonic() < ends, f"{what} did not come about in {deadline_s:g} s; last seen: {answer}"
         threading.Event().wait(every_s)
 
 

@@ -1,5 +1,8 @@
 """Weights: what a member usually amounts to decides how much its silence matters."""
 
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -41,11 +44,11 @@ def weighted(registry: Registry, *medians: float) -> Weights:
 
 def test_the_weight_is_the_median_of_28_days_with_the_last_one() -> None:
     registry = firms(1)
-    frame = days(1, BEGIN_US, [1000.0] + [1.0] * 14 + [3.0] * 14)
+    frame = days(1, BEGIN_US, [float(day) for day in range(29)])
 
     weights = trailing_weights(registry, frame, np.array([BEGIN_US + 27 * DAY_US, BEGIN_US + 28 * DAY_US]))
 
-    assert weights.median.tolist() == [[1.0, 2.0]]
+    assert weights.median.tolist() == [[13.5, 14.5]]
 
 
 def test_days_that_are_not_known_well_enough_are_not_counted() -> None:
@@ -77,10 +80,10 @@ def test_a_channel_without_a_known_day_has_no_weight_and_jitter_weighs_nothing()
 
 
 def test_the_day_of_a_clock_change_is_whole_with_its_own_hours() -> None:
-    start = parse_instant("2026-03-29T00:00:00+07:00")
-    registry = firms(1)
+    start = parse_instant("2026-03-29T00:00:00+01:00")
+    registry = replace(firms(1), park=a_park(zone=ZoneInfo("Europe/Rome")))
 
-    weights = trailing_weights(registry, days(1, start, [4.0], measured_s=0.75 * 86400), np.array([start]))
+    weights = trailing_weights(registry, days(1, start, [4.0], measured_s=0.75 * 23 * 3600), np.array([start]))
 
     assert weights.median.tolist() == [[4.0]]
 

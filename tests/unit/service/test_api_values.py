@@ -15,6 +15,8 @@ from service.api.subjects import park_of
 from service.api.values import KpiColumns, flag_words, kpi_values, number, quality_words
 from tests.support.small_parks import JAKARTA, a_park
 
+FLOATS = ("measured", "value", "estimate", "error", "profile_coverage", "total_coverage", "estimated_share")
+
 
 def instant(text: str) -> int:
     return parse_instant(f"{text}+07:00")
@@ -22,18 +24,7 @@ def instant(text: str) -> int:
 
 def columns(starts: list[int], **changes: list[Any]) -> KpiColumns:
     n = len(starts)
-    floats = {
-        name: np.array(changes.get(name, [1.5] * n), dtype=np.float64)
-        for name in (
-            "measured",
-            "value",
-            "estimate",
-            "error",
-            "profile_coverage",
-            "total_coverage",
-            "estimated_share",
-        )  # fmt: skip
-    }
+    floats = {name: np.array(changes.get(name, [1.5] * n), dtype=np.float64) for name in FLOATS}
     frame = KpiFrame(
         level=Level.DAY,
         kpi=np.array(["electricity"] * n, dtype=np.str_),

@@ -4,8 +4,8 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -23,7 +23,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def commands(command: click.Command, name: str = "kawasan") -> Iterator[tuple[str, click.Command]]:
+def commands(command: Any, name: str = "kawasan") -> Iterator[tuple[str, Any]]:
     yield name, command
     for key, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, f"{name} {key}")

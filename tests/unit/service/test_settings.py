@@ -92,7 +92,7 @@ def test_a_file_that_is_not_toml_is_one_sentence(
     file.write_bytes(contents.encode("utf-16"))
     monkeypatch.setenv("KAWASAN_CONFIG", str(file))
 
-    with pytest.raises(SettingsError, match="1 mistake:\n- KAWASAN_CONFIG names .* which is not TOML"):
+    with pytest.raises(SettingsError, match=r"1 mistake:\n- KAWASAN_CONFIG names .* which is not TOML"):
         load_settings()
 
 
