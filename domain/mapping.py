@@ -6,19 +6,30 @@ One mapping serves replay over MQTT and import without it, so both read a file t
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from domain.errors import InputError
-from domain.time import SECOND_US, from_datetime
+from domain.quantities import QUANTITIES
+from domain.registry import Stamp
+from domain.time import SECOND_US, from_datetime, to_datetime
 
-__all__ = ["MappedColumn", "MappedTime", "TableMapping", "TableMessage", "parse_mapping", "table_messages"]
+__all__ = [
+    "MappedColumn",
+    "MappedTime",
+    "TableMapping",
+    "TableMessage",
+    "mapping_schema",
+    "parse_mapping",
+    "table_messages",
+]
 
+Row: TypeAlias = Mapping[str, str | None]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
 
 
@@ -27,24 +38,25 @@ class _Entry(BaseModel):
 
 
 class MappedTime(_Entry):
-    """Where the time of a row stands; it is the start of what the row covers."""
+    """Where the time of a row stands."""
 
     column: str
     format: str | None = None
-    """As in strptime; None: ISO 8601."""
+    """`epoch_s`, `epoch_ms`, or as in strptime (`%d.%m.%Y %H:%M`); None: ISO 8601."""
     zone: str | None = None
-    """IANA zone of times without an offset."""
-    interval_s: int = Field(gt=0)
+    """Of times without an offset: an IANA zone, or an offset like `+07:00`. In the hour that is repeated in autumn the order of the rows tells which is meant."""
+    interval_s: int = Field(gt=0, le=32 * 86_400)
     """What a row covers. [s]"""
+    stamp: Stamp = Stamp.START
+    """Which end of what the row covers the time names; messages of values carry the start, of registers the end."""
 
     @field_validator("zone")
     @classmethod
     def _exists(cls, zone: str | None) -> str | None:
-        if zone is not None:
-            try:
-                ZoneInfo(zone)
-            except (ZoneInfoNotFoundError, ValueError):
-                raise ValueError(f"zone {zone!r} is not an IANA time zone, like Asia/Jakarta") from None
+        if zone is not None and _zone(zone) is None:
+            raise ValueError(
+                f"zone {zone!r} is neither an IANA time zone, like Asia/Jakarta, nor an offset, like +07:00"
+            )
         return zone
 
 
@@ -64,12 +76,23 @@ class MappedColumn(_Entry):
     opening: float = Field(default=0.0, allow_inf_nan=False)
     """Index of the register before the first row. [unit]"""
 
+    @field_validator("quantity")
+    @classmethod
+    def _is_known(cls, quantity: str) -> str:
+        if quantity not in QUANTITIES:
+            raise ValueError(f"quantity {quantity!r} is not known; known are {', '.join(QUANTITIES)}")
+        return quantity
+
 
 class TableMapping(_Entry):
     """A whole mapping."""
 
     park: Key
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    decimal_comma: bool = False
+    """Numbers are written `12,5`."""
+    empty: tuple[str, ...] = ()
+    """Cells that hold no value, beside empty ones, such as `?`."""
     time: MappedTime
     columns: tuple[MappedColumn, ...] = Field(min_length=1)
     readings_per_message: int = Field(default=1, ge=1, le=5000)
@@ -82,7 +105,7 @@ class TableMessage:
     topic: str
     payload: bytes
     ts_us: int
-    """Time of its last reading. [us UTC]"""
+    """End of the last row in it: when a meter would have sent it. [us UTC]"""
 
 
 def parse_mapping(text: str) -> TableMapping:
@@ -103,115 +126,150 @@ def parse_mapping(text: str) -> TableMapping:
         raise InputError("the mapping is wrong:\n  " + "\n  ".join(lines)) from None
 
 
-def table_messages(mapping: TableMapping, rows: Iterable[Mapping[str, str | None]]) -> Iterator[TableMessage]:
+def mapping_schema() -> dict[str, Any]:
+    """The JSON schema of a mapping file."""
+    return TableMapping.model_json_schema()
+
+
+def table_messages(mapping: TableMapping, rows: Iterable[Row]) -> Iterator[TableMessage]:
     """
     Messages of the rows of a table, in order.
 
-    Empty cells are left out. A cumulative column is summed in decimal, so that no rounding adds up; it may not
-    have empty cells, for the register would be wrong ever after.
+    Empty cells are left out. What is no number is sent as it stands, to be rejected and listed like
+    any other. A cumulative column is summed in decimal, so that no rounding adds up. Where a row does not begin where the
+    last one with an amount ended, the unchanged register is read at its start too: what the row
+    holds belongs to the row, and not to the gap before it.
 
     Raises
     ------
     InputError
-        A column is missing, a time or a number cannot be read, or a cumulative cell is empty; names row and column.
+        A column is missing, a time cannot be read, or an amount to be summed is no number; names row and column.
     """
-    totals = {one.column: Decimal(repr(one.opening)) for one in mapping.columns if one.cumulative}
-    waiting: dict[str, list[dict[str, object]]] = {}
-    last_us = 0
+    reader = _Reader(mapping=mapping)
+    waiting: dict[str, list[dict[str, Any]]] = {}
+    last_us: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
-        _check_columns(mapping, row, number)
-        start_us = _start(mapping.time, row[mapping.time.column] or "", number)
-        if number == 1:
-            for topic, reading in _openings(mapping, totals, start_us):
-                waiting.setdefault(topic, []).append(reading)
-        last_us = start_us + mapping.time.interval_s * SECOND_US
-        for topic, reading in _readings(mapping, row, number, start_us, totals):
+        stop_us, readings = reader.readings(row, number)
+        for topic, reading in readings:
             waiting.setdefault(topic, []).append(reading)
-        for topic in [topic for topic, held in waiting.items() if len(held) >= mapping.readings_per_message]:
-            yield _message(topic, waiting.pop(topic), last_us)
+            last_us[topic] = stop_us
+            if len(waiting[topic]) >= mapping.readings_per_message:
+                yield _message(topic, waiting.pop(topic), stop_us)
     for topic, held in waiting.items():
-        yield _message(topic, held, last_us)
+        yield _message(topic, held, last_us[topic])
 
 
-def _message(topic: str, held: list[dict[str, object]], ts_us: int) -> TableMessage:
+def _message(topic: str, held: list[dict[str, Any]], ts_us: int) -> TableMessage:
     content = held[0] if len(held) == 1 else {"readings": held}
     return TableMessage(topic=topic, payload=json.dumps(content, separators=(",", ":")).encode(), ts_us=ts_us)
 
 
-def _check_columns(mapping: TableMapping, row: Mapping[str, str | None], number: int) -> None:
-    if number > 1:
-        return
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    """Makes readings of rows; holds the registers of cumulative columns, and the last time without an offset."""
+
+    mapping: TableMapping
+    totals: dict[int, Decimal] = field(default_factory=dict)
+    counted_to_us: dict[int, int] = field(default_factory=dict)
+    last_us: int | None = None
+
+    def readings(self, row: Row, number: int) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+        """End of a row; topic and reading for each meter and time that it speaks of."""
+        if number == 1:
+            _check_columns(self.mapping, row)
+        start_us, stop_us = self._covered(row, number)
+        groups: dict[tuple[str, int], dict[str, Any]] = {}
+        for place, one in enumerate(self.mapping.columns):
+            for ts_us, value in self._values(place, self._cell(row, one.column), number, start_us, stop_us):
+                topic = f"kawasan/v1/{self.mapping.park}/{one.tenant}/{one.meter}"
+                reading = groups.setdefault((topic, ts_us), {"ts": _stamp(ts_us), "values": {}})
+                reading["values"][one.quantity] = value
+                if one.unit is not None:
+                    reading.setdefault("units", {})[one.quantity] = one.unit
+        in_time = sorted(groups.items(), key=lambda group: group[0][1])
+        return stop_us, [(topic, reading) for (topic, _), reading in in_time]
+
+    def _cell(self, row: Row, column: str) -> str:
+        text = (row[column] or "").strip()
+        return "" if text in self.mapping.empty else text
+
+    def _covered(self, row: Row, number: int) -> tuple[int, int]:
+        time, text = self.mapping.time, (row[self.mapping.time.column] or "").strip()
+        try:
+            stamp_us = self._instant(text)
+        except InputError as error:
+            raise InputError(f"row {number}: {error}") from None
+        except (ValueError, OverflowError, InvalidOperation):
+            raise InputError(f"row {number}: time {text[:40]!r} in column {time.column} cannot be read") from None
+        length_us = time.interval_s * SECOND_US
+        return (stamp_us, stamp_us + length_us) if time.stamp is Stamp.START else (stamp_us - length_us, stamp_us)
+
+    def _instant(self, text: str) -> int:
+        time = self.mapping.time
+        if time.format in _EPOCHS:
+            return int(Decimal(text) * _EPOCHS[time.format])
+        moment = datetime.strptime(text, time.format) if time.format else datetime.fromisoformat(text)  # noqa: DTZ007
+        if moment.tzinfo is not None:
+            return from_datetime(moment)
+        zone = None if time.zone is None else _zone(time.zone)
+        if zone is None:
+            raise InputError(f"time {text[:40]!r} has no offset; name a zone in the mapping")
+        found_us = from_datetime(moment.replace(tzinfo=zone))
+        if self.last_us is not None and found_us <= self.last_us:
+            found_us = max(found_us, from_datetime(moment.replace(tzinfo=zone, fold=1)))
+        self.last_us = found_us
+        return found_us
+
+    def _values(
+        self, place: int, text: str, number: int, start_us: int, stop_us: int
+    ) -> Iterator[tuple[int, float | str]]:
+        one = self.mapping.columns[place]
+        if not text:
+            return
+        value = _decimal(text.replace(",", ".") if self.mapping.decimal_comma else text)
+        if not one.cumulative:
+            yield start_us, text if value is None else float(value * Decimal(repr(one.factor)))
+            return
+        if value is None:
+            raise InputError(f"row {number}: {text[:40]!r} in column {one.column} is not a number")
+        total = self.totals.setdefault(place, Decimal(repr(one.opening)))
+        if self.counted_to_us.get(place) != start_us:
+            yield start_us, float(total)
+        self.totals[place] = total + value * Decimal(repr(one.factor))
+        self.counted_to_us[place] = stop_us
+        yield stop_us, float(self.totals[place])
+
+
+_EPOCHS = {"epoch_s": SECOND_US, "epoch_ms": 1000}
+
+
+def _zone(name: str) -> tzinfo | None:
+    """An IANA zone or a fixed offset; None if it is neither."""
+    try:
+        if name[:1] in {"+", "-"}:
+            return timezone(datetime.strptime(name, "%z").utcoffset() or timedelta(0))
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def _stamp(ts_us: int) -> int | str:
+    """A time as the wire format has it: whole milliseconds, or a text where that would cut it."""
+    return to_datetime(ts_us).isoformat() if ts_us % 1000 else ts_us // 1000
+
+
+def _check_columns(mapping: TableMapping, row: Row) -> None:
     wanted = {mapping.time.column, *(one.column for one in mapping.columns)}
     absent = sorted(wanted - row.keys())
     if absent:
         raise InputError(f"the table has no column {', '.join(absent)}; it has {', '.join(sorted(row))}")
 
 
-def _start(time: MappedTime, text: str, number: int) -> int:
-    try:
-        moment = datetime.strptime(text, time.format) if time.format else datetime.fromisoformat(text)  # noqa: DTZ007
-    except ValueError:
-        raise InputError(f"row {number}: time {text[:40]!r} in column {time.column} cannot be read") from None
-    if moment.tzinfo is None:
-        if time.zone is None:
-            raise InputError(f"row {number}: time {text[:40]!r} has no offset; name a zone in the mapping")
-        moment = moment.replace(tzinfo=ZoneInfo(time.zone))
-    return from_datetime(moment)
-
-
-def _topic(mapping: TableMapping, one: MappedColumn) -> str:
-    return f"kawasan/v1/{mapping.park}/{one.tenant}/{one.meter}"
-
-
-def _openings(
-    mapping: TableMapping, totals: dict[str, Decimal], start_us: int
-) -> Iterator[tuple[str, dict[str, object]]]:
-    first = [(one, totals[one.column]) for one in mapping.columns if one.cumulative]
-    yield from _grouped(mapping, [(one, value, start_us) for one, value in first])
-
-
-def _readings(
-    mapping: TableMapping, row: Mapping[str, str | None], number: int, start_us: int, totals: dict[str, Decimal]
-) -> Iterator[tuple[str, dict[str, object]]]:
-    found: list[tuple[MappedColumn, Decimal, int]] = []
-    stop_us = start_us + mapping.time.interval_s * SECOND_US
-    for one in mapping.columns:
-        text = (row[one.column] or "").strip()
-        if not text:
-            if one.cumulative:
-                raise InputError(f"row {number}: column {one.column} is empty; a register needs every row")
-            continue
-        value = _decimal(text, one, number)
-        if one.cumulative:
-            totals[one.column] += value
-            found.append((one, totals[one.column], stop_us))
-        else:
-            found.append((one, value, start_us))
-    yield from _grouped(mapping, found)
-
-
-def _decimal(text: str, one: MappedColumn, number: int) -> Decimal:
+def _decimal(text: str) -> Decimal | None:
+    """A finite number, or None."""
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise InputError(f"row {number}: {text[:40]!r} in column {one.column} is not a number") from None
-    if not value.is_finite():
-        raise InputError(f"row {number}: {text[:40]!r} in column {one.column} is not a finite number")
-    return value if one.factor == 1.0 else value * Decimal(repr(one.factor))
-
-
-def _grouped(
-    mapping: TableMapping, values: Iterable[tuple[MappedColumn, Decimal, int]]
-) -> Iterator[tuple[str, dict[str, object]]]:
-    """Values of one meter at one time as one reading."""
-    groups: dict[tuple[str, int], dict[str, dict[str, object]]] = {}
-    for one, value, ts_us in values:
-        reading = groups.setdefault((_topic(mapping, one), ts_us), {"values": {}, "units": {}})
-        reading["values"][one.quantity] = float(value)
-        if one.unit is not None:
-            reading["units"][one.quantity] = one.unit
-    for (topic, ts_us), reading in groups.items():
-        whole: dict[str, object] = {"ts": ts_us // 1000, "values": reading["values"]}
-        if reading["units"]:
-            whole["units"] = reading["units"]
-        yield topic, whole
+        return None
+    # Beyond, no float holds it, and written out it would fill the memory.
+    return value if value.is_finite() and abs(value.adjusted()) < 300 else None  # noqa: PLR2004

@@ -34,7 +34,10 @@ _SESSION_S = 7 * 24 * 3600
 _KEEPALIVE_S = 60
 _RECONNECT_S = (1, 8)
 _GOODBYE_S = 5.0
+_POLL_S = 0.005
 _ACKS_AT_ONCE = 100
+_NOWHERE = f"{PREFIX}/-"
+"""A filter that nobody ever subscribes to."""
 # Refusals that no waiting mends: protocol, client id, login, right, ban, method. Others ("server busy") pass.
 _WRONG_VERSION = 132
 _FOR_GOOD = frozenset({_WRONG_VERSION, 133, 134, 135, 138, 140})
@@ -240,12 +243,20 @@ class MqttReceiver:
         self._connect(self._client)
 
     def _say_goodbye(self, client: mqtt.Client) -> None:
-        """Disconnect a client; packets that were queued go out before, and its thread ends."""
-        client.disconnect()
+        """Disconnect a client, after the broker has seen the acknowledgements that were queued."""
         ends = time.monotonic() + _GOODBYE_S
+        if client.is_connected():
+            # A socket that is closed while messages arrive is reset, and the broker then drops the acknowledgements
+            # it has not read yet. A broker answers in order: with this answer it has read them.
+            answered = threading.Event()
+            client.on_unsubscribe = lambda *_: answered.set()
+            client.unsubscribe(_NOWHERE)
+            while client.is_connected() and time.monotonic() < ends and not answered.wait(_POLL_S):
+                pass
+        client.disconnect()
         # `loop_stop` would end the thread before it has written the queue, if the socket is slow.
         while client.socket() is not None and time.monotonic() < ends:
-            threading.Event().wait(0.005)
+            time.sleep(_POLL_S)
 
     def _ended(self) -> None:
         """Let no acknowledgement of before out on what comes after. Called with the lock held."""
@@ -322,7 +333,7 @@ class MqttReceiver:
         topic = bytes(received._topic)  # noqa: SLF001
         message = Message(topic=topic, payload=bytes(received.payload), received_us=time.time_ns() // 1000)
         with self._lock:
-            if client is not self._client or self._overflowing:
+            if client is not self._client or self._overflowing or self._closing:
                 return
             size = _size(message)
             is_full = (

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     message_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
     """A message with a larger payload is rejected. [bytes]"""
     queue_mb: int = Field(default=64, ge=1, le=65_536)
-    """Ingest disconnects from the broker while more than this waits to be written. [MB]"""
+    """How much ingest holds at most; what is beyond waits at the broker. [MB]"""
     oldest_days: float = Field(default=400.0, gt=0, le=36_525)
     """Readings older than this are rejected; `kawasan import` takes its own bound. [d]"""
     future_s: float = Field(default=300.0, ge=0, le=86_400)

@@ -109,9 +109,11 @@ def simulate(
         turn_us = max(now_us(), until_us)
         waiting += _sent(park, course, until_us, turn_us)
         until_us = turn_us
+        waiting.sort(key=lambda message: message.due_us)
         ready = [message for message in waiting if message.due_us <= turn_us]
-        waiting = [message for message in waiting if message.due_us > turn_us]
-        published += publisher.publish(sorted(ready, key=lambda message: message.due_us), stop=stop)
+        sent = publisher.publish(ready, stop=stop)
+        # Told to stop between two messages, the rest still waits.
+        waiting, published = waiting[sent:], published + sent
         if time.monotonic() - saved_s > _SAVE_S and publisher.is_settled:
             _save(state, _progress(park, course, until_us, waiting))
             saved_s = time.monotonic()

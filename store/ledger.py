@@ -33,7 +33,6 @@ def outcome_of(batch: Batch, fate: NDArray[np.int8]) -> Outcome:
 
 def write_ledger(
     conn: Connection[Any],
-    batch_id: int,
     batch: Batch,
     received_us: IntArray,
     readings: tuple[NDArray[np.int32], NDArray[np.int8]],
@@ -49,10 +48,12 @@ def write_ledger(
     """
     if not batch.messages:
         return
+    texts = {name: clean(name) for name in set(batch.sources)}
     numbers: dict[str, int] = {}
-    source = np.fromiter((numbers.setdefault(name, len(numbers)) for name in batch.sources), np.int64, len(received_us))
+    numbered = (numbers.setdefault(texts[name], len(numbers)) for name in batch.sources)
+    source = np.fromiter(numbered, np.int64, len(received_us))
     lines, line = np.unique(np.stack([source, received_us // HOUR_US]), axis=1, return_inverse=True)
-    names = [clean(name) for name in numbers]
+    names = list(numbers)
     message, fate = readings
     counts = [
         np.bincount(line[message[fate == what]], minlength=lines.shape[1]) for what in (STORED, DUPLICATE, CONFLICT)
@@ -63,9 +64,8 @@ def write_ledger(
         reasons[int(line[rejection.message]), rejection.reason] += rejection.values
         rejected[line[rejection.message]] += rejection.values
     conn.execute(
-        query("ledger_insert"),
+        query("ledger_add"),
         {
-            "batch": batch_id,
             "source": [names[number] for number in lines[0]],
             "hour": instants(lines[1] * HOUR_US),
             "messages": integers(np.bincount(line, minlength=lines.shape[1])),
@@ -78,9 +78,8 @@ def write_ledger(
     if reasons:
         at = np.array([place for place, _ in reasons])
         conn.execute(
-            query("ledger_rejected_insert"),
+            query("ledger_rejected_add"),
             {
-                "batch": batch_id,
                 "source": [names[number] for number in lines[0][at]],
                 "hour": instants(lines[1][at] * HOUR_US),
                 "reason": [reason.value for _, reason in reasons],

@@ -1,7 +1,8 @@
 """Readings into the database: each batch in one transaction, however often it is delivered."""
 
 from collections.abc import Callable
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import psycopg
@@ -31,7 +32,7 @@ class ReadingSink:
     """
     Writes batches of readings, one transaction each. Not thread-safe: one per writing thread.
 
-    Connects when first used and again after a connection was lost.
+    Connects when first used and again after a connection was lost. Usable as a context manager, which closes it.
     """
 
     def __init__(self, source: str | Callable[[], Connection[Any]], *, rejections_kept: int = 1000) -> None:
@@ -50,6 +51,14 @@ class ReadingSink:
         self._conn: Connection[Any] | None = None
         # Newest known time of each channel: what is beyond it is most likely new, and goes by straight COPY.
         self._newest: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def write(self, batch: Batch) -> Outcome:
         """
@@ -119,7 +128,7 @@ class ReadingSink:
             _upsert_latest(conn, arranged, stored, received_us)
             _upsert_days(conn, arranged, stored)
             spans = _append_spans(conn, arranged, arranged.first[touched])
-            write_ledger(conn, batch_id, batch, received_us, (arranged.message, fate))
+            write_ledger(conn, batch, received_us, (arranged.message, fate))
         _check(spans)
         write_rejections(conn, batch, kept_per_hour=self._rejections_kept)
         return outcome_of(batch, fate)

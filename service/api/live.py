@@ -21,7 +21,7 @@ from store.connection import AsyncPool, database_errors
 from store.signals import Signals
 from store.users import User
 
-__all__ = ["LiveStream"]
+__all__ = ["Listener", "LiveStream"]
 
 _CHANNELS = ("kawasan_spans", "kawasan_numbers", "kawasan_registry")
 _QUEUED = 64
@@ -34,12 +34,15 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class _Listener:
+class Listener:
+    """One open stream, with what it has not read yet."""
+
     queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(_QUEUED))
     lost: bool = False
     """It read too slowly; its stream ends, and it comes back by itself."""
 
     def tell(self, events: list[Event]) -> None:
+        """Queue events; one that reads too slowly is marked as lost, and queues no more."""
         for event in events:
             try:
                 self.queue.put_nowait(event)
@@ -51,7 +54,7 @@ class _Listener:
 @dataclass(slots=True, eq=False)
 class _Audience:
     bulletin: Bulletin
-    listeners: set[_Listener] = field(default_factory=set)
+    listeners: set[Listener] = field(default_factory=set)
     is_new: bool = True
 
 
@@ -104,26 +107,27 @@ class LiveStream:
         try:
             while not listener.lost and asyncio.get_running_loop().time() < ends:
                 try:
-                    name, contents = await asyncio.wait_for(listener.queue.get(), timeout=1.0)
+                    async with asyncio.timeout(1.0):
+                        name, contents = await listener.queue.get()
                 except TimeoutError:
                     continue
                 yield ServerSentEvent(event=name, data=json.dumps(contents, separators=(",", ":")))
         finally:
             self._leave(user, listener)
 
-    def _enter(self, user: User) -> _Listener:
+    def _enter(self, user: User) -> Listener:
         audience = self._audiences.get(user.name)
         if audience is None or audience.bulletin.user != user:
             audience = self._audiences[user.name] = _Audience(
                 Bulletin(user=user), getattr(audience, "listeners", set())
             )
-        listener = _Listener()
+        listener = Listener()
         listener.tell([("hello", {"user": user.name, "role": user.role.value}), *audience.bulletin.everything()])
         audience.listeners.add(listener)
         self._wake.set()
         return listener
 
-    def _leave(self, user: User, listener: _Listener) -> None:
+    def _leave(self, user: User, listener: Listener) -> None:
         audience = self._audiences.get(user.name)
         if audience is not None:
             audience.listeners.discard(listener)
@@ -158,8 +162,10 @@ class LiveStream:
         clock = asyncio.get_running_loop().time
         flow_at = everything_at = clock()
         while True:
+            # Not wait_for: on Python 3.11 it can swallow the cancellation that ends this task.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=_FLOW_S)
+                async with asyncio.timeout(_FLOW_S):
+                    await self._wake.wait()
             self._wake.clear()
             heard, self._heard = self._heard, set()
             if clock() >= everything_at:

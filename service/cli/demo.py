@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from service.cli.demo_run import erase_demo, run_demo
-from service.cli.stopping import stop_signals
 from service.settings import load_settings
+from service.stopping import stop_signals
 
 __all__ = ["run_demo_command"]
 

@@ -6,6 +6,7 @@
      +- kawasan-demo.json    the mark that the folder is ours, and with what it was made
      +- logins.json          tokens of the demo's users (0600)
      +- postgres/, broker/   private servers, where none are named by the environment
+     +- simulator.json       how far the simulated meters have come
      +- logs/                one file per child process
 """
 
@@ -17,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from domain.errors import InputError, ParkError, Unavailable
 from domain.parkfile import ParkFile
 from domain.registry import OPERATOR
 from service.cli.demo_news import News, is_ready
-from service.cli.parks import apply_file, checked_park
+from service.cli.parks import apply_file, example_park
 from service.cli.processes import listening_socket
 from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
@@ -34,7 +34,7 @@ from service.settings import Settings
 from store import Role, connect, migrate
 from store.users import UserRole, create_user, set_token, token_hash
 
-__all__ = ["erase_demo", "example_park", "run_demo"]
+__all__ = ["erase_demo", "run_demo"]
 
 _MARK = "kawasan-demo.json"
 _LOGINS = "logins.json"
@@ -42,7 +42,9 @@ _LEAST_FREE = 500 * 1024 * 1024
 _READY_S = 60.0
 _MINUTE_S = 60.0
 _POLL_S = 0.25
-_COMMANDS = (("ingest",), ("engine",), ("serve",), ("simulate", "--example"))
+_COMMANDS = (("ingest",), ("engine",), ("serve",))
+_BACKFILL_H = 25
+"""How much of the past the meters tell on the first start, so that the page shows a whole day. [h]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +54,6 @@ class _Servers:
     mqtt_version: str
     look: Callable[[], list[str]]
     """Starts a private server again that ended by itself; what happened, in words."""
-
-
-def example_park() -> ParkFile:
-    """The park file that is shipped with kawasan."""
-    with as_file(files("service") / "parks" / "karawang.yaml") as path:
-        return checked_park(path)
 
 
 def erase_demo(folder: Path) -> bool:
@@ -112,7 +108,8 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         )
         logins = _logins(folder, servers.database_url, park)
         supervisor = stack.enter_context(Supervisor(_environment(settings, servers)))
-        for name, *options in _COMMANDS:
+        state = ("--state", str(folder / "simulator.json"), "--backfill-hours", str(_BACKFILL_H))
+        for name, *options in (*_COMMANDS, ("simulate", *state)):
             supervisor.start(Child(name=name, command=(name, *options), log=folder / "logs" / f"{name}.log"))
         address = f"http://{settings.host}:{settings.port}"
         _wait_until_ready(address, supervisor, stop, say)

@@ -1,5 +1,6 @@
 """Commands about the database's schema and the park file."""
 
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from service.logs import configure_logs
 from service.settings import load_settings
 from store import Role, apply_park, connect, migrate
 
-__all__ = ["app", "apply_file", "checked_park", "migrate_database"]
+__all__ = ["app", "apply_file", "checked_park", "example_park", "migrate_database"]
 
 app = typer.Typer(help="Check a park file, or bring the database's registry to it.", no_args_is_help=True)
 
@@ -42,6 +43,12 @@ def checked_park(path: Path) -> ParkFile:
         noun = "mistake" if len(found) == 1 else "mistakes"
         raise RegistryError("\n- ".join([f"{path} has {len(found)} {noun}:", *found]))
     return park
+
+
+def example_park() -> ParkFile:
+    """The park file that is shipped with kawasan."""
+    with as_file(files("service") / "parks" / "karawang.yaml") as path:
+        return checked_park(path)
 
 
 def apply_file(url: str, park: ParkFile) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from domain.errors import InputError, Unavailable
 from domain.time import DAY_US, SECOND_US
 from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
 from service.api import create_app
-from service.cli.stopping import stop_signals, watch_stdin
 from service.engine import run_engine
 from service.logs import configure_logs
 from service.settings import Settings, load_settings
+from service.stopping import stop_signals, watch_stdin
 from store import ReadingSink, Role, connect, load_registries
 from store.signals import Signals
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from domain.errors import ParkError, Unavailable
-from service.cli.stopping import STOP_WITH_STDIN
+from service.stopping import STOP_WITH_STDIN
 
 __all__ = ["Child", "Supervisor"]
 

@@ -166,27 +166,25 @@ CREATE TABLE batch (
     messages    int NOT NULL
 );
 
+-- One line per source and hour, counted up: a line per batch would be millions a day.
 CREATE TABLE ledger (
-    batch_id    bigint NOT NULL,
     source      text NOT NULL,
     hour        timestamptz NOT NULL,
-    messages    int NOT NULL,
-    stored      int NOT NULL,
-    duplicate   int NOT NULL,
-    conflict    int NOT NULL,
-    rejected    int NOT NULL,
-    PRIMARY KEY (batch_id, source, hour)
-);
-CREATE INDEX ledger_by_hour ON ledger (hour, source);
+    messages    bigint NOT NULL,
+    stored      bigint NOT NULL,
+    duplicate   bigint NOT NULL,
+    conflict    bigint NOT NULL,
+    rejected    bigint NOT NULL,
+    PRIMARY KEY (hour, source)
+) WITH (fillfactor = 50);
 
 CREATE TABLE ledger_rejected (
-    batch_id    bigint NOT NULL,
     source      text NOT NULL,
     hour        timestamptz NOT NULL,
     reason      text NOT NULL,
-    n           int NOT NULL,
-    PRIMARY KEY (batch_id, source, hour, reason)
-);
+    n           bigint NOT NULL,
+    PRIMARY KEY (hour, source, reason)
+) WITH (fillfactor = 50);
 
 -- A rejected message is kept once and whole; what was rejected in it refers to it by place.
 CREATE TABLE rejected_message (

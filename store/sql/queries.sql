@@ -29,16 +29,13 @@ WHERE channel_id = ANY (%(channel_id)s)
 ORDER BY channel_id
 
 -- name: ledger_read
-SELECT source, hour, sum(messages)::bigint AS messages, sum(stored)::bigint AS stored, sum(duplicate)::bigint AS duplicate,
-       sum(conflict)::bigint AS conflict, sum(rejected)::bigint AS rejected
+SELECT source, hour, messages, stored, duplicate, conflict, rejected
 FROM ledger
 WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
-GROUP BY hour, source
 ORDER BY hour, source
 
 -- name: ledger_reasons
-SELECT source, hour, reason, sum(n)::bigint
+SELECT source, hour, reason, n
 FROM ledger_rejected
 WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
-GROUP BY hour, source, reason
 ORDER BY hour, source, reason

@@ -85,13 +85,22 @@ SET first_ts = least(channel_day.first_ts, excluded.first_ts),
     last_ts = greatest(channel_day.last_ts, excluded.last_ts),
     n = channel_day.n + excluded.n
 
--- name: ledger_insert
-INSERT INTO ledger (batch_id, source, hour, messages, stored, duplicate, conflict, rejected)
-SELECT %(batch)s, k.source, k.hour, k.messages, k.stored, k.duplicate, k.conflict, k.rejected
+-- name: ledger_add
+INSERT INTO ledger (source, hour, messages, stored, duplicate, conflict, rejected)
+SELECT k.source, k.hour, k.messages, k.stored, k.duplicate, k.conflict, k.rejected
 FROM unnest(%(source)s::text[], %(hour)s, %(messages)s, %(stored)s, %(duplicate)s, %(conflict)s, %(rejected)s)
     AS k (source, hour, messages, stored, duplicate, conflict, rejected)
+ORDER BY k.hour, k.source
+ON CONFLICT (hour, source) DO UPDATE
+SET messages = ledger.messages + excluded.messages,
+    stored = ledger.stored + excluded.stored,
+    duplicate = ledger.duplicate + excluded.duplicate,
+    conflict = ledger.conflict + excluded.conflict,
+    rejected = ledger.rejected + excluded.rejected
 
--- name: ledger_rejected_insert
-INSERT INTO ledger_rejected (batch_id, source, hour, reason, n)
-SELECT %(batch)s, k.source, k.hour, k.reason, k.n
+-- name: ledger_rejected_add
+INSERT INTO ledger_rejected (source, hour, reason, n)
+SELECT k.source, k.hour, k.reason, k.n
 FROM unnest(%(source)s::text[], %(hour)s, %(reason)s::text[], %(n)s) AS k (source, hour, reason, n)
+ORDER BY k.hour, k.source, k.reason
+ON CONFLICT (hour, source, reason) DO UPDATE SET n = ledger_rejected.n + excluded.n

@@ -3,11 +3,11 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM kawasan_write, kawasan_api, kawas
 GRANT USAGE ON SCHEMA public TO kawasan_write, kawasan_auth;
 GRANT SELECT ON applied_file TO kawasan_write, kawasan_auth, kawasan_api;
 
--- Ingest and engine. Readings, conflicts and the ledger are only ever added to; users and tokens are out of reach.
+-- Ingest and engine. Readings and conflicts are only ever added to, the ledger is counted up; users and tokens are out of reach.
 GRANT SELECT ON park, tenant, meter, channel, device, multiplier, exchange, compliance_rule TO kawasan_write;
 GRANT UPDATE (ticked_to) ON park TO kawasan_write;
-GRANT SELECT, INSERT ON reading, reading_conflict, batch, ledger, ledger_rejected, rejected_message TO kawasan_write;
-GRANT SELECT, INSERT, UPDATE ON latest, channel_day, rejection, rejection_quota, engine_fault TO kawasan_write;
+GRANT SELECT, INSERT ON reading, reading_conflict, batch, rejected_message TO kawasan_write;
+GRANT SELECT, INSERT, UPDATE ON latest, channel_day, ledger, ledger_rejected, rejection, rejection_quota, engine_fault TO kawasan_write;
 GRANT SELECT, INSERT, DELETE ON span_queue TO kawasan_write;
 GRANT SELECT, INSERT, UPDATE, DELETE ON amount, kpi TO kawasan_write;
 

@@ -136,7 +136,7 @@ def write_power(url: str) -> None:
     sink.close()
 
 
-async def test_a_listener_that_does_not_read_is_let_go(api: Api) -> None:
+async def test_streams_end_when_the_server_stops(api: Api) -> None:
     operator = User(id=1, name="operator", role=UserRole.OPERATOR, parks=("p",), tenants=())
     async with open_pool(api.url, Role.API) as pool:
         live = LiveStream(api.url, pool)

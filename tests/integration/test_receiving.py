@@ -1,10 +1,13 @@
 """The way from a real broker into a sink: nothing is acknowledged before it is committed, nothing is lost."""
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -57,8 +60,54 @@ class Recorder:
         return Outcome(stored=len(batch.readings))
 
 
-def version_for(broker: PrivateBroker) -> str:
-    return "5" if broker.speaks_mqtt5 else "3.1.1"
+class Proxy:
+    """Passes bytes between a client and a broker, until the cable is cut."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._pairs: list[socket.socket] = []
+        self.port: int = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Reset all connections, as a lost link does; new ones are taken."""
+        for one in self._pairs:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                broker = socket.create_connection(("127.0.0.1", self._to_port))
+                self._pairs += [client, broker]
+                for one, other in ((client, broker), (broker, client)):
+                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    @staticmethod
+    def _pass(one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        for each in (one, other):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+@contextmanager
+def proxied(broker: PrivateBroker) -> Iterator[Proxy]:
+    proxy = Proxy(broker.port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
 
 
 def reception(version: str, **wishes: int) -> Reception:
@@ -66,10 +115,15 @@ def reception(version: str, **wishes: int) -> Reception:
 
 
 @contextmanager
-def ingesting(broker: PrivateBroker, sink: Recorder, wanted: Reception) -> Iterator[MqttReceiver]:
+def ingesting(
+    broker: PrivateBroker, sink: Recorder, wanted: Reception, through: "Proxy | None" = None
+) -> Iterator[MqttReceiver]:
     stop = threading.Event()
     writer = Writer(sink, lambda: Directory.of([small_registry()]), Limits(), IngestMetrics(CollectorRegistry()))
-    with MqttReceiver(BrokerAddress.parse(broker.url), wanted) as receiver:
+    address = BrokerAddress.parse(broker.url)
+    if through is not None:
+        address = replace(address, port=through.port)
+    with MqttReceiver(address, wanted) as receiver:
         thread = threading.Thread(target=writer.run, args=(receiver, stop))
         thread.start()
         try:
@@ -82,7 +136,7 @@ def ingesting(broker: PrivateBroker, sink: Recorder, wanted: Reception) -> Itera
             assert not thread.is_alive()
 
 
-def publish(broker: PrivateBroker, *values: float) -> None:
+def publish(broker: PrivateBroker, *values: float, retain: bool = False) -> None:
     address = BrokerAddress.parse(broker.url)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"meter-{time.monotonic_ns()}")
     client.username_pw_set(str(address.user), address.password)
@@ -90,7 +144,9 @@ def publish(broker: PrivateBroker, *values: float) -> None:
     client.loop_start()
     start = from_datetime(to_datetime(now_us()).replace(microsecond=0)) // 1000 - 60_000
     sent = [
-        client.publish(TOPIC, json.dumps({"ts": start + int(value), "values": {"energy_import": value}}), qos=1)
+        client.publish(
+            TOPIC, json.dumps({"ts": start + int(value), "values": {"energy_import": value}}), qos=1, retain=retain
+        )
         for value in values
     ]
     for one in sent:
@@ -204,17 +260,21 @@ def test_a_slow_sink_bounds_what_waits_and_loses_nothing(mosquitto: PrivateBroke
     assert waiting <= 100
 
 
-def test_too_many_bytes_close_the_connection_until_half_is_written(mosquitto: PrivateBroker) -> None:
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_is_too_much_is_left_with_the_broker_and_comes_again(mosquitto: PrivateBroker, version: str) -> None:
     sink = Recorder()
     sink.gate.clear()
 
-    with ingesting(mosquitto, sink, reception("5", queue_bytes=2000)) as receiver:
+    with ingesting(mosquitto, sink, reception(version, queue_bytes=2000)) as receiver:
         publish(mosquitto, *range(300))
-        until(lambda: not receiver.is_connected, "the pause")
+        until(lambda: receiver.is_overflowing, "more than 2,000 bytes")
+        waiting = receiver.queued[1]
         sink.gate.set()
         until(lambda: len(set(sink.values)) == 300, "all 300 values")
 
-    assert sorted(set(sink.values)) == [float(value) for value in range(300)]
+    assert waiting <= 2000
+    # Each was acknowledged on the connection that brought it, so none was written twice.
+    assert sorted(sink.values) == [float(value) for value in range(300)]
 
 
 def test_a_refused_login_is_said(mosquitto: PrivateBroker) -> None:
@@ -222,3 +282,63 @@ def test_a_refused_login_is_said(mosquitto: PrivateBroker) -> None:
 
     with MqttReceiver(address, reception("5")) as receiver, pytest.raises(Unavailable, match="refuses the connection"):
         receiver.take(1, DEADLINE_S)
+
+
+def test_a_broker_that_does_not_speak_the_version_is_said_with_what_to_do(nats: PrivateBroker) -> None:
+    with (
+        MqttReceiver(BrokerAddress.parse(nats.url), reception("5")) as receiver,
+        pytest.raises(Unavailable, match="try the other of 5 and 3.1.1"),
+    ):
+        receiver.take(1, DEADLINE_S)
+
+
+def test_a_connection_cut_in_the_middle_of_a_batch_loses_nothing(mosquitto: PrivateBroker) -> None:
+    sink = Recorder()
+    sink.gate.clear()
+
+    with (
+        proxied(mosquitto) as proxy,
+        ingesting(mosquitto, sink, reception("5", receive_maximum=50), through=proxy) as receiver,
+    ):
+        publish(mosquitto, *range(200))
+        until(lambda: receiver.queued[0] > 0, "messages that wait behind those being written")
+        proxy.cut()
+        until(lambda: not receiver.is_connected, "the loss of the connection")
+        sink.gate.set()
+        until(lambda: len(set(sink.values)) == 200, "all 200 values")
+
+    assert set(sink.values) == {float(value) for value in range(200)}
+
+
+def test_messages_published_while_nobody_listens_are_received_later(spoken: tuple[PrivateBroker, str]) -> None:
+    broker, version = spoken
+    sink = Recorder()
+    with ingesting(broker, sink, reception(version)):
+        pass
+
+    publish(broker, *range(100))
+    with ingesting(broker, sink, reception(version)):
+        until(lambda: len(sink.values) >= 100, "100 values")
+
+    assert set(sink.values) == {float(value) for value in range(100)}
+
+
+def test_a_retained_reading_is_an_ordinary_one(spoken: tuple[PrivateBroker, str]) -> None:
+    broker, version = spoken
+    sink = Recorder()
+    publish(broker, 5.0, retain=True)
+
+    with ingesting(broker, sink, reception(version)):
+        until(lambda: sink.values == [5.0], "the retained value")
+
+
+def test_a_clean_stop_has_the_broker_forget_all_that_was_written(mosquitto: PrivateBroker) -> None:
+    sink, again = Recorder(), Recorder()
+    with ingesting(mosquitto, sink, reception("5", receive_maximum=20)):
+        publish(mosquitto, *range(400))
+        until(lambda: len(sink.values) > 50, "some of the values")
+
+    with ingesting(mosquitto, again, reception("5")):
+        until(lambda: len(sink.values + again.values) >= 400, "the rest")
+
+    assert sorted(sink.values + again.values) == [float(value) for value in range(400)]

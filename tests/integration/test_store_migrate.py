@@ -157,7 +157,9 @@ def test_ingest_and_engine_cannot_touch_users(kawasan_url: str, statement: str) 
         conn.execute(statement.encode())
 
 
-@pytest.mark.parametrize("statement", ["UPDATE reading SET value = 0", "DELETE FROM reading", "DELETE FROM ledger"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE reading SET value = 0", "DELETE FROM reading", "DELETE FROM ledger", "DELETE FROM batch"]
+)
 def test_ingest_and_engine_cannot_change_what_was_read(kawasan_url: str, statement: str) -> None:
     with connect(kawasan_url, Role.WRITE) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute(statement.encode())

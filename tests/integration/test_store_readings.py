@@ -1,6 +1,7 @@
 """Batches into the database: whatever is delivered, in whatever order and however often, ends in the same rows."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -241,6 +242,35 @@ def test_two_writers_with_the_same_keys_end_as_one(channels: list[int], kawasan_
     assert sum(counts.values()) == sum(received)
 
 
+def test_a_deadlock_is_resolved_by_writing_the_whole_batch_again(
+    sink: ReadingSink, channels: list[int], kawasan_url: str
+) -> None:
+    sink.write(batch_of([(channels[0], NOON_US, 1.0)]))
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(sink.write(batch_of([(channels[0], NOON_US + 1, 1.0)]))))
+
+    with psycopg.connect(kawasan_url) as other, psycopg.connect(kawasan_url, autocommit=True) as watching:
+        other.execute("SET deadlock_timeout = '1h'")
+        other.execute("UPDATE latest SET ts = ts")
+        thread.start()
+        wait_until_one_waits(watching)
+        # The writer holds the key and waits for the row of `latest`, which we hold while we wait for the key.
+        other.execute(
+            "INSERT INTO reading SELECT channel_id, ts + interval '1 microsecond', 2, 0, received_at, batch_id FROM reading"
+        )
+        other.commit()
+    thread.join(timeout=30)
+
+    assert outcomes == [Outcome(conflict=1)]
+
+
+def wait_until_one_waits(conn: psycopg.Connection[Any]) -> None:
+    deadline = time.monotonic() + 20.0
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while conn.execute(waiting).fetchone() != (1,):
+        assert time.monotonic() < deadline, "the writer did not come to the locked row"
+
+
 def test_each_channel_and_day_that_got_readings_is_queued(
     sink: ReadingSink, channels: list[int], kawasan_url: str
 ) -> None:
@@ -338,6 +368,22 @@ def test_text_that_no_text_column_holds_is_escaped(sink: ReadingSink, kawasan_ur
 
     assert rows_of(kawasan_url, "SELECT place, detail FROM rejection") == [("a\\x00b", "x\\ud800y")]
     assert rows_of(kawasan_url, "SELECT source FROM ledger") == [("import:\\x00",)]
+
+
+def test_sources_that_are_written_alike_are_one(sink: ReadingSink, kawasan_url: str) -> None:
+    one, other = (batch_of([], source=source, rejections=[bad()]) for source in ("import:\0", "import:\\x00"))
+    second = Rejection(message=1, place="", reason=Reason.MALFORMED, detail="no")
+
+    sink.write(
+        Batch(
+            messages=one.messages + other.messages,
+            sources=one.sources + other.sources,
+            readings=one.readings,
+            rejections=(*one.rejections, second),
+        )
+    )
+
+    assert rows_of(kawasan_url, "SELECT source, messages, rejected FROM ledger") == [("import:\\x00", 2, 2)]
 
 
 @pytest.mark.usefixtures("channels")

@@ -105,6 +105,10 @@ class Installation:
             return bool(answer.status == 200)
         return False
 
+    def pid(self, name: str) -> int:
+        """Process id of a running process."""
+        return self._running[name].pid
+
     def kill(self, name: str) -> None:
         """End a process by SIGKILL."""
         process = self._running.pop(name)

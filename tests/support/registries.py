@@ -57,3 +57,12 @@ def small_registry() -> Registry:
     )
     park = Park(id=1, key="p", name="P", zone=ZoneInfo("Asia/Jakarta"), base_s=900, lateness_s=600, version=1)
     return Registry(park=park, tenants=(tenant,), meters=(meter,), channels=(REGISTER, mean, flow, load))
+
+
+def page_registry() -> Registry:
+    """The small registry with what the examples of docs/wire-format.md measure beside it."""
+    registry = small_registry()
+    gauge = replace(registry.channels[1], interval_s=60, stamp=Stamp.START, statistic=Statistic.INSTANT)
+    power = replace(gauge, id=5, key="p/t/m/power", quantity="power", unit="kW")
+    ph = replace(gauge, id=6, key="p/t/m/ph", quantity="ph", unit="pH")
+    return replace(registry, channels=(*registry.channels, power, ph))

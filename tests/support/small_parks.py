@@ -148,7 +148,7 @@ def amounts(
         "flags": 0,
         **columns,
     }
-    kinds = {"channel_id": np.int32, "slots": np.int32, "flags": np.int32}
+    kinds: dict[str, Any] = {"channel_id": np.int32, "slots": np.int32, "flags": np.int32}
     kinds |= {"start_us": np.int64, "peak_at_us": np.int64, "gap_stop_us": np.int64}
     names = [column.name for column in fields(AmountFrame) if column.name != "level"]
     return AmountFrame(

@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { Outlet } from "./outlet.js";
 import { Tenants } from "./tenants.js";
-import { age, DASH, localTime, number, percent, scaled } from "./text.js";
+import { age, DASH, localTime, number, percent } from "./text.js";
 import { Tile } from "./tiles.js";
 
 const STALE_S = 180;
@@ -119,13 +119,13 @@ class Page {
     water.showValue(intake.value, "m³", intake.note || this.balance(), intake.tone);
     const share = this.kpi("availability");
     const slots = share?.value ?? share?.measured ?? null;
-    availability.show(slots === null ? DASH : number(slots * 100, 1), "%", "of expected readings, since midnight", slots !== null && slots < 0.95 ? "warn" : "");
+    availability.show(slots === null ? DASH : number(slots * 100, 1), "%", "of those expected since midnight", slots !== null && slots < 0.95 ? "warn" : "");
   }
 
   balance() {
     const row = this.kpi("water_balance");
     if (!row || row.value === null) return "";
-    return `supply − use: ${scaled(row.value, "m³").text} ± ${scaled(row.error, "m³").text} m³`;
+    return `supply − use: ${number(row.value)} ± ${number(row.error)} m³`;
   }
 
   showLoad(tile) {
@@ -169,7 +169,8 @@ class Page {
       series.values.map((row) => ({
         start: Date.parse(row.start),
         stop: Date.parse(row.stop),
-        kw: row.measured === null ? null : row.measured / (this.park.base_s / 3600),
+        // The interval that is still open has not had all its energy yet; the line shows it instead.
+        kw: row.measured === null || Date.parse(row.stop) > Date.now() ? null : row.measured / (this.park.base_s / 3600),
         coverage: row.profile_coverage,
       })),
     );

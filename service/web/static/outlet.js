@@ -17,8 +17,7 @@ export class Outlet {
     this.gauges = new Map();
     const judged = channels.filter((channel) => channel.limits.length);
     for (const channel of judged) {
-      // The strictest window is what the newest reading is nearest to; the others share its limit.
-      const limit = channel.limits.at(-1);
+      const limit = channel.limits[0];
       const reads = element("span", { class: "reads" }, "–");
       const card = element(
         "div",
@@ -27,14 +26,15 @@ export class Outlet {
         reads,
       );
       const track = drawn("svg", { class: "track", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-      const shown = element("span", { class: "limit small quiet" }, `Limit: ${range(limit)} ${channel.unit === "pH" ? "" : channel.unit}, ${statistic(limit)}`);
+      const shown = element("span", { class: "limit small quiet" }, `Limit: ${range(limit)}${channel.unit === "pH" ? "" : ` ${channel.unit}`}, ${statistic(limit)}`);
       card.append(track, shown);
       parent.append(card);
       this.gauges.set(channel.key, { card, reads, track, limit, unit: channel.unit });
     }
     const bases = [...new Set(judged.flatMap((channel) => channel.limits.map((limit) => limit.legal_basis)))];
     const unconfirmed = judged.some((channel) => channel.limits.some((limit) => !limit.confirmed));
-    basis.textContent = bases.join(" · ") + (unconfirmed ? " — not confirmed by anybody yet; check before use." : "");
+    basis.querySelector("summary").textContent = `Where these limits come from${unconfirmed ? " (not confirmed by anybody yet: check before use)" : ""}`;
+    basis.querySelector("ul").append(...bases.map((text) => element("li", {}, text)));
   }
 
   get any() {

@@ -9,11 +9,12 @@ import jsonschema
 import pytest
 import yaml
 
-from domain.parkfile import ChannelEntry, MeterEntry, ParkFile, json_schema, mistakes, networks
+from domain.parkfile import ChannelEntry, MeterEntry, ParkFile, json_schema, mistakes, networks, parse
 from domain.registry import OPERATOR, MeterRole
 from tests.support.example_park import EXAMPLE, example_park
 from tests.support.park_texts import RIGHT
 
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "park-file.md"
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "schemas" / "park.json"
 
 
@@ -96,3 +97,9 @@ def test_a_right_park_file_meets_the_schema(text: str) -> None:
 def test_the_schema_refuses_a_field_that_the_code_does_not_know() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(plain(RIGHT.replace("timezone:", "time_zone:")), json_schema())
+
+
+def test_the_park_in_the_documentation_is_right() -> None:
+    written = DOCUMENT.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+
+    assert mistakes(parse(written, "yaml")) == ()

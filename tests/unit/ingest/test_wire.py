@@ -1,6 +1,7 @@
 """What the decoder makes of messages: readings, and rejections with their reason."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,25 @@ def test_quality_is_said_of_all_values_or_by_quantity(quality: object, mask: int
             [("values.energy_import", Reason.UNIT)],
         ),
         ({"ts": TS, "values": {"energy_import": 1}, "units": "kWh"}, [("", Reason.UNIT)]),
+        ({"ts": TS, "values": {"energy_import": 1}, "units": {"energy": "MWh"}}, [("", Reason.UNIT)]),
+        ({"ts": TS, "values": {"energy_import": 1}, "quality": {"energy": "fault"}}, [("", Reason.QUALITY)]),
+        (
+            {"ts": TS, "values": {"energy_import": 1}, "quality": {"energy_import": {}}},
+            [("values.energy_import", Reason.QUALITY)],
+        ),
+        (
+            {"ts": TS, "values": {"energy_import": 1}, "units": {"energy_import": "9**9**9**9"}},
+            [("values.energy_import", Reason.UNIT)],
+        ),
+        (
+            {"ts": TS, "values": {"energy_import": 1e308}, "units": {"energy_import": "MWh"}},
+            [("values.energy_import", Reason.NOT_FINITE)],
+        ),
+        (b'{"readings":[{"ts":1,"values":{"cod":1}}],"ts":null}', [("", Reason.MALFORMED)]),
+        (b'{"ts":1,"values":{"cod":1}}\x00', [("", Reason.ENCODING)]),
+        (b'\xef\xbb\xbf{"ts":1,"values":{"cod":1}}', [("", Reason.MALFORMED)]),
+        (b'{"ts":1,"ts":2,"values":{"cod":1}}', [("", Reason.MALFORMED)]),
+        (b'{"ts":' + b"9" * 5000 + b',"values":{"cod":1}}', [("", Reason.TIME)]),
         ({"ts": TS, "values": {"energy_import": 1}, "quality": "good"}, [("values.energy_import", Reason.QUALITY)]),
         ({"ts": TS, "values": {"energy_import": 1}, "quality": 4}, [("values.energy_import", Reason.QUALITY)]),
     ],
@@ -176,6 +196,70 @@ def test_good_values_beside_bad_ones_are_kept() -> None:
         Reason.NOT_FINITE,
     ]
     assert batch.received == 4
+
+
+def test_a_quantity_given_twice_is_a_rejection_of_both_and_of_nothing_else() -> None:
+    text = f'{{"ts":"{TS}","values":{{"energy_import":5,"cod":80,"cod":90}}}}'
+
+    batch = decoded(text.encode())
+
+    assert batch.readings.value.tolist() == [5.0]
+    assert [(one.place, one.reason, one.values) for one in batch.rejections] == [("values.cod", Reason.MALFORMED, 2)]
+    assert batch.received == 3
+
+
+def test_a_key_given_twice_is_seen_among_many_readings() -> None:
+    text = (
+        f'{{"readings":[{{"ts":"{TS}","values":{{"energy_import":5}}}},{{"ts":"{TS}","ts":1,"values":{{"cod":2}}}}]}}'
+    )
+
+    batch = decoded(text.encode())
+
+    assert batch.readings.value.tolist() == [5.0]
+    assert reasons(batch) == [("readings[1]", Reason.MALFORMED)]
+
+
+def test_a_message_naming_too_many_units_keeps_pint_waiting_no_longer() -> None:
+    readings = [
+        {"ts": TS_US // 1000 - number, "values": {"energy_import": 1}, "units": {"energy_import": f"u{number}"}}
+        for number in range(100)
+    ]
+
+    batch = decoded({"readings": readings})
+
+    assert [one.detail for one in batch.rejections[64:]] == [
+        "energy_import: more than 64 different units in one message"
+    ] * 36
+
+
+def test_rejections_come_in_the_order_of_their_messages() -> None:
+    early = Message(topic=TOPIC, payload=b'{"ts":0,"values":{"cod":1}}', received_us=NOW_US)
+    wrong = Message(topic=TOPIC, payload=b"{", received_us=NOW_US)
+
+    batch = decode([early, wrong, early], DIRECTORY, NOW_US, Limits())
+
+    assert [one.message for one in batch.rejections] == [0, 1, 2]
+
+
+def test_a_register_is_read_on_the_end_of_its_life_and_not_after() -> None:
+    registry = small_registry()
+    channels = tuple(replace(channel, valid_to_us=TS_US) for channel in registry.channels)
+    directory = Directory.of([replace(registry, channels=channels)])
+    at = [
+        Message(topic=TOPIC, payload=b'{"ts":%d,"values":{"energy_import":1}}' % ms, received_us=NOW_US)
+        for ms in (TS_US // 1000, TS_US // 1000 + 1)
+    ]
+
+    batch = decode(at, directory, NOW_US, Limits())
+
+    assert batch.readings.ts_us.tolist() == [TS_US]
+    assert [(one.message, one.reason) for one in batch.rejections] == [(1, Reason.CLOCK)]
+
+
+def test_a_time_in_seconds_is_told_to_be_one() -> None:
+    batch = decoded({"ts": 1_795_500_000, "values": {"energy_import": 1}})
+
+    assert "seconds" in batch.rejections[0].detail
 
 
 def test_one_bad_reading_does_not_touch_the_others_of_its_message() -> None:

@@ -63,7 +63,7 @@ def test_the_channels_of_a_kpi_are_its_members_and_what_stands_beside_them() -> 
     one = a_tenant_subject(1)
 
     def needed(key: str) -> list[int]:
-        return member_channels(registry, (one, PARK), the_kpis(registry, key)).tolist()
+        return list(member_channels(registry, (one, PARK), the_kpis(registry, key)))
 
     assert needed("electricity") == [1]
     assert needed("power_factor") == [1, 2]

@@ -1,5 +1,6 @@
 """Compliance: windows judged against dated limits, three-valued."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +41,7 @@ def outlet(*rules: ComplianceRule, quantity: str = "cod", ticked_to_us: int | No
     return a_registry(meters, channels, park=park, rules=rules or (a_rule(1, 1),))
 
 
-def held(means: list[float], **columns: Any) -> AmountFrame:
+def held(means: Sequence[float], **columns: Any) -> AmountFrame:
     """Quarters of a gauge: the mean, and unless said otherwise the same as least and greatest value."""
     levels = {"mean": means, "low": means, "high": means} | columns
     return amounts(1, BEGIN_US, [np.nan] * len(means), **levels)

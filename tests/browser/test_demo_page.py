@@ -1,0 +1,210 @@
+"""The demo in a fresh folder, seen by a browser: it moves, it complains of nothing, it asks nobody else."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, Request, expect, sync_playwright
+
+from service.cli.demo_run import erase_demo
+from service.embedded.ports import free_port
+from tests.support.strictness import missing
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+UP_S = 90.0
+FILLED_S = 150.0
+STOP_S = 10.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a page did while it was looked at."""
+
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo."""
+
+    address: str
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def token(self, who: str) -> str:
+        token: str = json.loads((self.folder / "logins.json").read_text())[who]
+        return token
+
+
+def is_up(address: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def stopped(process: subprocess.Popen[str]) -> float:
+    """End the demo as Ctrl-C does; how long it took."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_S + 20)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    # Not pytest's own folder: as root, the database's account could not get into it.
+    folder = Path(tempfile.mkdtemp(prefix="kawasan-demo-"))
+    folder.chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KAWASAN_")}
+    port = free_port()
+    with (folder / "output").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "demo", "--data-dir", str(folder / "data"), "--port", str(port)],
+            cwd=PROJECT,
+            env=kept,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    running = Demo(address=f"http://127.0.0.1:{port}", folder=folder / "data", process=process)
+    try:
+        ends = time.monotonic() + UP_S
+        while not is_up(running.address):
+            assert process.poll() is None, (folder / "output").read_text()
+            assert time.monotonic() < ends, f"the demo was not up within {UP_S:g} s"
+            time.sleep(0.2)
+        yield running
+    finally:
+        if process.poll() is None:
+            stopped(process)
+        erase_demo(folder / "data")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def browser_path() -> str:
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        missing("no Chromium is installed (package chromium)")
+    return str(found)
+
+
+@pytest.fixture
+def page(browser_path: str, demo: Demo) -> Iterator[tuple[Page, Seen]]:
+    seen = Seen()
+    host = urlsplit(demo.address).netloc
+
+    def on_request(request: Request) -> None:
+        if urlsplit(request.url).netloc != host and not request.url.startswith("data:"):
+            seen.elsewhere.append(request.url)
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            seen.complaints.append(message.text)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1280, "height": 1000}, device_scale_factor=1.5)
+        opened = context.new_page()
+        opened.on("request", on_request)
+        opened.on("console", on_console)
+        opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        try:
+            yield opened, seen
+        finally:
+            browser.close()
+
+
+def log_in(page: Page, demo: Demo, who: str) -> None:
+    page.goto(demo.address)
+    page.get_by_label("Access token").fill(demo.token(who))
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#state")).to_have_text("Live", timeout=30_000)
+
+
+def texts_of(page: Page, selector: str) -> str:
+    return " ".join(page.locator(selector).all_inner_texts())
+
+
+def until_it_changes(page: Page, selector: str) -> None:
+    before = texts_of(page, selector)
+    ends = time.monotonic() + FILLED_S
+    while texts_of(page, selector) == before:
+        assert time.monotonic() < ends, f"{selector} stayed {before!r}"
+        page.wait_for_timeout(250)
+
+
+def test_the_page_of_the_operator_moves_and_asks_nobody_else(page: tuple[Page, Seen], demo: Demo) -> None:
+    live, seen = page
+
+    log_in(live, demo, "operator")
+    number = re.compile(r"\d")
+    for tile in ("power", "electricity", "peak", "water", "compliance", "availability", "flow"):
+        expect(live.locator(f"#figure-{tile}")).to_have_text(number, timeout=FILLED_S * 1000)
+    expect(live.locator(".plot .bar").nth(60)).to_be_attached(timeout=FILLED_S * 1000)
+    until_it_changes(live, "#figure-power")
+    until_it_changes(live, "#figure-electricity")
+
+    assert live.locator("#rows tr").count() > 30
+    assert live.locator(".gauge .needle").count() >= 3
+    expect(live.locator("#notice")).to_be_hidden()
+    if screenshot := os.environ.get("KAWASAN_SCREENSHOT"):
+        live.set_viewport_size({"width": 1280, "height": 1330})
+        live.screenshot(path=screenshot)
+    assert (seen.complaints, seen.elsewhere) == ([], [])
+
+
+def test_a_tenant_sees_its_own_numbers_only(page: tuple[Page, Seen], demo: Demo) -> None:
+    live, seen = page
+
+    log_in(live, demo, "tenant")
+    expect(live.locator("#figure-electricity")).to_have_text(re.compile(r"\d"), timeout=FILLED_S * 1000)
+
+    assert live.locator("#rows tr").count() == 1
+    assert (seen.complaints, seen.elsewhere) == ([], [])
+
+
+def test_an_officer_sees_the_water_that_leaves_the_site(page: tuple[Page, Seen], demo: Demo) -> None:
+    live, seen = page
+
+    log_in(live, demo, "officer")
+    expect(live.locator(".gauge .reads").first).to_have_text(re.compile(r"\d"), timeout=FILLED_S * 1000)
+
+    assert live.locator("#figure-electricity").count() == 0
+    assert (seen.complaints, seen.elsewhere) == ([], [])
+
+
+def test_the_page_fits_a_telephone(page: tuple[Page, Seen], demo: Demo) -> None:
+    live, _ = page
+    live.set_viewport_size({"width": 390, "height": 800})
+
+    log_in(live, demo, "operator")
+    expect(live.locator("#figure-power")).to_have_text(re.compile(r"\d"), timeout=FILLED_S * 1000)
+
+    assert live.evaluate("document.documentElement.scrollWidth") <= 390
