@@ -5,7 +5,9 @@ then multiplied in numpy; pint itself is never on the path of a reading.
 """
 
 import re
+from fractions import Fraction
 from functools import cache, lru_cache
+from math import isclose
 
 import pint
 
@@ -114,5 +116,10 @@ def conversion_factor(unit: str, canonical: str) -> float:
         KeyError,
     ):
         raise UnitError(f"unit {unit!r} is not known; this channel is in {canonical}") from None
-    # 3.6 L/s-to-m3/h comes out of pint as 3.5999999999999996: fifteen digits are what is meant.
-    return float(f"{factor:.15g}")
+    return _meant(factor)
+
+
+def _meant(factor: float) -> float:
+    """What a factor is but for rounding: pint makes 3.5999999999999996 of L/s to m3/h, and a day has 24 hours exactly."""
+    simple = float(Fraction(factor).limit_denominator(1_000_000))
+    return simple if isclose(simple, factor, rel_tol=1e-15) else float(f"{factor:.15g}")

@@ -24,12 +24,16 @@ __all__ = ["MOST_ROWS", "is_stored", "kpi_columns"]
 MOST_ROWS = 1_000_000
 """From how many amounts one answer may be made."""
 
-_STORED = frozenset({Level.HOUR, Level.DAY, Level.MONTH, Level.YEAR})
+_STORED = {
+    SubjectKind.PARK: frozenset({Level.HOUR, Level.DAY, Level.MONTH, Level.YEAR}),
+    SubjectKind.TENANT: frozenset({Level.DAY, Level.MONTH, Level.YEAR}),
+    SubjectKind.METER: frozenset[Level](),
+}
 
 
 def is_stored(subject: Subject, level: Level) -> bool:
-    """Whether the engine keeps these KPIs; those of meters, and those by base interval and week, are made on reading."""
-    return subject.kind is not SubjectKind.METER and level in _STORED
+    """Whether the engine keeps these KPIs; those of meters, of tenants' hours, of base intervals and weeks are made on reading."""
+    return level in _STORED[subject.kind]
 
 
 async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when

@@ -35,10 +35,14 @@ class _Work:
     stamp: Stamp
 
 
+def park_only(registry: Registry) -> tuple[Subject, ...]:
+    """The park itself."""
+    return (Subject(kind=SubjectKind.PARK, id=registry.park.id),)
+
+
 def all_subjects(registry: Registry) -> tuple[Subject, ...]:
     """The park and its tenants: those whose KPIs are stored."""
-    park = Subject(kind=SubjectKind.PARK, id=registry.park.id)
-    return (park, *(Subject(kind=SubjectKind.TENANT, id=tenant.id) for tenant in registry.tenants))
+    return (*park_only(registry), *(Subject(kind=SubjectKind.TENANT, id=tenant.id) for tenant in registry.tenants))
 
 
 def subjects_of(registry: Registry, channel_ids: SmallArray) -> tuple[Subject, ...]:
@@ -47,8 +51,7 @@ def subjects_of(registry: Registry, channel_ids: SmallArray) -> tuple[Subject, .
         registry.meter_by_id[registry.channel_by_id[channel].meter_id].tenant_id
         for channel in np.unique(channel_ids).tolist()
     }
-    park = Subject(kind=SubjectKind.PARK, id=registry.park.id)
-    return (park, *(Subject(kind=SubjectKind.TENANT, id=tenant) for tenant in sorted(owners)))
+    return (*park_only(registry), *(Subject(kind=SubjectKind.TENANT, id=tenant) for tenant in sorted(owners)))
 
 
 def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None) -> IntArray:
@@ -104,9 +107,10 @@ def recompute_kpis(
     for start_us, stop_us in _runs(registry, days_us, len(channels)):
         base = read_amounts(conn, Level.BASE, channels, start_us, stop_us)
         weights = _weights(work, channels, Level.DAY, start_us, stop_us)
-        for level in (Level.HOUR, Level.DAY):
-            frame = subject_kpis(registry, subjects, work.kpis, level, start_us, stop_us, base, weights)
-            _write(work, frame, subjects, start_us, stop_us)
+        # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
+        for level, whose in ((Level.HOUR, park_only(registry)), (Level.DAY, subjects)):
+            frame = subject_kpis(registry, whose, work.kpis, level, start_us, stop_us, base, weights)
+            _write(work, frame, whose, start_us, stop_us)
     for level in (Level.MONTH, Level.YEAR):
         for period in _periods(registry, level, days_us):
             _fold(work, subjects, channels, level, period)

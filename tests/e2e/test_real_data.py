@@ -51,7 +51,7 @@ def test_a_year_of_real_electricity(whole: Installation, real_data: Path) -> Non
     peak: dict[str, float] = defaultdict(float)
     for row in rows:
         day = row["interval_start"][:10]
-        for period in (day, day[:7] + "-01"):
+        for period in (f"day {day}", f"month {day[:7]}-01"):
             kwh[period] += float(row["active_energy_kwh"])
             kvarh[period] += float(row["reactive_lagging_kvarh"])
             peak[period] = max(peak[period], float(row["active_energy_kwh"]) * 4)
@@ -76,16 +76,21 @@ def test_a_year_of_real_electricity(whole: Installation, real_data: Path) -> Non
             found = by_period(whole.values(token, "electricity", one_subject, level, start, stop))
             assert len(found) == periods
             assert {day: one["value"] for day, one in found.items()} == pytest.approx(
-                {day: kwh[day] for day in found}, rel=TIGHT, abs=1e-6
+                {day: kwh[f"{level} {day}"] for day in found}, rel=TIGHT, abs=1e-6
             )
         peaks = by_period(whole.values(token, "demand_peak", subject, level, start, stop))
         assert {day: one["value"] for day, one in peaks.items()} == pytest.approx(
-            {day: peak[day] for day in peaks}, rel=1e-6, abs=1e-6
+            {day: peak[f"{level} {day}"] for day in peaks}, rel=1e-6, abs=1e-6
         )
         factors = by_period(whole.values(token, "power_factor", subject, level, start, stop))
         assert {day: one["value"] for day, one in factors.items()} == pytest.approx(
-            {day: kwh[day] / (kwh[day] ** 2 + kvarh[day] ** 2) ** 0.5 for day in factors}, rel=1e-7
+            {day: lagging(kwh[f"{level} {day}"], kvarh[f"{level} {day}"]) for day in factors}, rel=1e-7
         )
+
+
+def lagging(kwh: float, kvarh: float) -> float:
+    """The power factor of an energy and a lagging reactive energy."""
+    return kwh / (kwh**2 + kvarh**2) ** 0.5
 
 
 def test_a_year_of_real_effluent(whole: Installation, real_data: Path) -> None:

@@ -201,6 +201,40 @@ def test_a_state_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         run(Recorder(), Course(backfill_s=0), NOW_US, NOW_US + MINUTE_US, tmp_path / "no folder" / "simulator.json")
 
 
+def test_what_was_missed_while_the_machine_slept_goes_in_bulk() -> None:
+    recorder, stop = Recorder(), threading.Event()
+    looks = iter([NOW_US, NOW_US, NOW_US, *[NOW_US + 3 * HOUR_US] * 20])
+
+    def look() -> int:
+        now_us = next(looks, None)
+        if now_us is None:
+            stop.set()
+        return now_us or NOW_US + 3 * HOUR_US
+
+    simulate(
+        parse(RIGHT, "yaml"), cast("Publisher", recorder), Course(backfill_s=0), stop=stop, state=None, now_us=look
+    )
+
+    main = [json.loads(one.payload) for one in recorder.messages if one.topic.endswith("alpha/main")]
+    assert [len(one.get("readings", [one])) for one in main] == [60, 60, 60]
+
+
+def test_catching_up_at_a_pace_does_not_wait_for_what_a_fault_holds_back() -> None:
+    late = Fault(kind=FaultKind.LATE, place="alpha/main", start_us=START_US, stop_us=START_US + 20 * HOUR_US)
+    recorder, begin_us = Recorder(), START_US + HOUR_US
+
+    catch_up(
+        small_park(),
+        cast("Publisher", recorder),
+        Course(faults=(late,)),
+        begin_us,
+        stop=threading.Event(),
+        now_us=lambda: begin_us + 2 * HOUR_US,
+    )
+
+    assert max(outgoing.due_us for outgoing in recorder.messages) <= begin_us + 2 * HOUR_US
+
+
 def test_catching_up_stops_when_told_to() -> None:
     stop = threading.Event()
     stop.set()
