@@ -107,6 +107,8 @@ def simulate(
         # Behind at the start, and whenever the broker or this machine was away.
         stored, until_us = catch_up(park, publisher, course, until_us, stop=stop, now_us=now_us)
         published += stored
+        if stop.is_set():
+            break
         turn_us = max(now_us(), until_us)
         waiting += _sent(park, course, until_us, turn_us)
         until_us = turn_us

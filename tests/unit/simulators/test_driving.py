@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import cast
 
@@ -217,6 +217,28 @@ def test_what_was_missed_while_the_machine_slept_goes_in_bulk() -> None:
 
     main = [json.loads(one.payload) for one in recorder.messages if one.topic.endswith("alpha/main")]
     assert [len(one.get("readings", [one])) for one in main] == [60, 60, 60]
+
+
+def test_a_stop_while_catching_up_is_gone_on_from_by_the_next_run(tmp_path: Path) -> None:
+    class Stopping(Recorder):
+        def publish(
+            self, messages: Iterable[Outgoing], *, speed: float | None = None, stop: threading.Event | None = None
+        ) -> int:
+            count = super().publish(islice(messages, 20), speed=speed, stop=stop)
+            assert stop is not None
+            stop.set()
+            return count
+
+    first, second = Stopping(), Recorder()
+    course, state = Course(backfill_s=24 * 3600), tmp_path / "simulator.json"
+
+    run(first, course, NOW_US, NOW_US + HOUR_US, state)
+    run(second, course, NOW_US + MINUTE_US, NOW_US + 20 * MINUTE_US, state)
+
+    assert len(first.messages) == 20
+    told = first.readings() | second.readings()
+    assert expected(NOW_US - 24 * HOUR_US, NOW_US + 2 * MINUTE_US).items() <= told.items()
+    assert min(ts_us for _, ts_us, _ in second.readings()) > NOW_US - 24 * HOUR_US
 
 
 def test_catching_up_at_a_pace_does_not_wait_for_what_a_fault_holds_back() -> None:
