@@ -1,6 +1,7 @@
 """A year of real meter data: published over MQTT, read back from the API, against independent sums."""
 
 import csv
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -90,7 +91,7 @@ def test_a_year_of_real_electricity(whole: Installation, real_data: Path) -> Non
 
 def lagging(kwh: float, kvarh: float) -> float:
     """The power factor of an energy and a lagging reactive energy."""
-    return kwh / (kwh**2 + kvarh**2) ** 0.5
+    return kwh / math.hypot(kwh, kvarh)
 
 
 def test_a_year_of_real_effluent(whole: Installation, real_data: Path) -> None:

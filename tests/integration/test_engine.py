@@ -10,8 +10,9 @@ import pytest
 
 from domain.frames import NullReason, SubjectKind
 from domain.time import HOUR_US, Level, parse_instant
+from kpi.gather import gather
 from kpi.ranges import Ranges
-from service.engine import amounts, run_cycle, run_engine
+from service.engine import run_cycle, run_engine
 from service.engine.loop import due_tick
 from store import ReadingSink, Role, connect, load_registry
 from store.amounts import read_amounts
@@ -99,14 +100,13 @@ def test_a_span_that_fails_alone_is_set_aside_and_blocks_nothing(
     ids = apply_to(kawasan_url, park_file(firm("a"), firm("b")))
     good, bad = ids["a/main/energy_import"], ids["b/main/energy_import"]
     write(kawasan_url, [*registers(good, 0, 8), *registers(bad, 0, 8)])
-    real = amounts.gather
 
     def failing(table: Any, grid: Any, touched: Ranges, load: Any) -> Any:
         if bad in touched.channel_id:
             raise ZeroDivisionError("as the test wants")
-        return real(table, grid, touched, load)
+        return gather(table, grid, touched, load)
 
-    monkeypatch.setattr(amounts, "gather", failing)
+    monkeypatch.setattr("service.engine.amounts.gather", failing)
 
     cycles(kawasan_url)
 
