@@ -144,6 +144,12 @@ class MqttReceiver:
             return len(self._waiting), self._waiting_bytes
 
     @property
+    def held(self) -> tuple[int, int]:
+        """Messages and bytes that wait, or were taken and are not acknowledged."""
+        with self._lock:
+            return self._held, self._held_bytes
+
+    @property
     def is_overflowing(self) -> bool:
         """Whether messages are being left with the broker, because too much is held."""
         return self._overflowing

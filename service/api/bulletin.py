@@ -24,6 +24,8 @@ Event: TypeAlias = tuple[str, dict[str, Any]]
 """Name and contents of one event of the stream."""
 
 _MINUTE_S = 60.0
+_LEAST_S = 15.0
+"""A rate per minute is told from this long a look on. [s]"""
 _STALE_INTERVALS = 3
 _FLOW_SAMPLES = 30
 
@@ -113,7 +115,7 @@ class Bulletin:
         first = next(one for one in self._samples if one[0] >= present_us - _MINUTE_S * SECOND_US)
         last = self._samples[-1]
         seconds = (last[0] - first[0]) / SECOND_US
-        rates = (np.subtract(last[1], first[1]) * (_MINUTE_S / seconds)).tolist() if seconds > 0 else [None] * 4
+        rates = (np.subtract(last[1], first[1]) * (_MINUTE_S / seconds)).tolist() if seconds >= _LEAST_S else [None] * 4
         stored, duplicate, conflict, rejected = rates
         return {
             "at": to_datetime(present_us).isoformat(),

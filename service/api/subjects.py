@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.frames import Subject, SubjectKind
+from domain.quantities import CONCENTRATIONS
 from domain.registry import Meter, Registry
 from service.api.problem import not_found, refused
 from store.users import User, UserRole
@@ -11,7 +12,15 @@ from store.users import User, UserRole
 __all__ = ["Named", "find_subject", "may_see_kpi", "named_subjects", "park_of"]
 
 _SHAPES = {SubjectKind.PARK: 1, SubjectKind.TENANT: 2, SubjectKind.METER: 3}
-_OFFICER = ("load_", "fwmc_", "removal_", "compliance_", "time_above_", "excess_load_")
+# Written out for loads: `load_factor` begins like one and is about electricity.
+_OFFICER = (
+    *(f"load_{key}" for key in CONCENTRATIONS),
+    "fwmc_",
+    "removal_",
+    "compliance_",
+    "time_above_",
+    "excess_load_",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

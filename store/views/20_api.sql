@@ -118,6 +118,7 @@ FROM public.kpi k
 WHERE k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'))
    OR (k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role = 'officer')
        AND (k.subject_kind < 2 OR k.subject_id IN (SELECT m.id FROM api.meter m))
+       AND k.kpi <> 'load_factor' -- begins like a pollutant's load, and is about electricity
        AND k.kpi LIKE ANY (ARRAY['load\_%', 'fwmc\_%', 'removal\_%', 'compliance\_%', 'time\_above\_%', 'excess\_load\_%']))
    OR (k.subject_kind = 1 AND k.subject_id IN (SELECT o.id FROM api.own_tenant o))
    OR (k.subject_kind = 2 AND k.subject_id IN (SELECT m.id FROM public.meter m JOIN api.own_tenant o ON o.id = m.tenant_id));

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.support.served import DAY, Api, api, filled_template
+from domain.time import DAY_US, Level
+from store import Role, open_pool
+from store.queries import read_kpis
+from tests.support.served import DAY, DAY_START_US, Api, api, filled_template
 
 __all__ = ["api", "filled_template"]
 
@@ -46,7 +49,10 @@ async def test_a_tenant_sees_no_park_that_was_not_granted(api: Api) -> None:
 
 async def test_an_officer_sees_effluent_and_no_electricity(api: Api) -> None:
     assert (await api.api("kpis/electricity", "officer", subject="park:p", level="day", **DAY)).status == 404
+    assert (await api.api("kpis/load_factor", "officer", subject="park:p", level="day", **DAY)).status == 404
     assert (await api.api("kpis/load_cod", "officer", subject="park:p", level="day", **DAY)).status == 200
+    seen = {kpi["key"] for kpi in (await api.api("kpis", "officer")).body}
+    assert seen == {"load_cod", "compliance_cod_hour"}
     assert {row["role"] for row in (await api.api("channels", "officer")).body} == {"outlet"}
     assert (await api.api("rejections", "officer")).body == []
 
@@ -85,3 +91,13 @@ async def test_a_form_of_another_site_is_refused(api: Api) -> None:
     for headers in ({"Origin": "http://evil.test"}, {"Sec-Fetch-Site": "cross-site"}):
         answer = await api.client.post("/login", data={"token": "token-of-tenant"}, headers=headers)
         assert answer.status_code == 403
+
+
+async def test_the_views_themselves_show_an_officer_no_electricity(api: Api) -> None:
+    async with open_pool(api.url, Role.API) as pool, pool.connection() as conn:
+        span = {"start_us": DAY_START_US, "stop_us": DAY_START_US + DAY_US}
+        keys = ["electricity", "demand_peak", "load_factor", "power_factor", "availability", "load_cod"]
+
+        seen = await read_kpis(conn, "officer", keys, [(0, 1), (1, 1), (1, 2), (1, 3)], Level.DAY, **span)
+
+    assert set(seen.frame.kpi.tolist()) == {"load_cod"}

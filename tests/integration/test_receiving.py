@@ -252,12 +252,12 @@ def test_a_slow_sink_bounds_what_waits_and_loses_nothing(mosquitto: PrivateBroke
 
     with ingesting(mosquitto, sink, reception("5", receive_maximum=100)) as receiver:
         publish(mosquitto, *range(1000))
-        until(lambda: receiver.queued[0] > 0, "messages that wait")
-        waiting = receiver.queued[0]
+        until(lambda: receiver.held[0] >= 100, "a full window")
+        held = receiver.held[0]
         sink.gate.set()
         until(lambda: len(set(sink.values)) == 1000, "all 1,000 values")
 
-    assert waiting <= 100
+    assert held == 100
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -301,7 +301,7 @@ def test_a_connection_cut_in_the_middle_of_a_batch_loses_nothing(mosquitto: Priv
         ingesting(mosquitto, sink, reception("5", receive_maximum=50), through=proxy) as receiver,
     ):
         publish(mosquitto, *range(200))
-        until(lambda: receiver.queued[0] > 0, "messages that wait behind those being written")
+        until(lambda: receiver.held[0] == 50, "a full window, part of it being written")
         proxy.cut()
         until(lambda: not receiver.is_connected, "the loss of the connection")
         sink.gate.set()

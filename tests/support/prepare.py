@@ -6,16 +6,26 @@ started. Otherwise it says what to install. With CI=true what is missing then is
 """
 
 import fcntl
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from service.embedded import find_broker
+from tests.support.leftovers import clear_leftovers
 from tests.support.strictness import in_ci
-from tests.support.timescale import HOW_TO_GET_IT, ROOT, external_url, installation_in_root, timescale_installation
+from tests.support.timescale import (
+    HOW_TO_GET_IT,
+    ROOT,
+    external_url,
+    folders_in,
+    installation_in_root,
+    timescale_installation,
+)
 
 SUITE_WITH_TIMESCALE = "trixie"
 PACKAGE_WITH_TIMESCALE = "postgresql-17-timescaledb"
@@ -29,6 +39,10 @@ class LackingError(Exception):
 
 def main() -> int:
     """Get everything; 0 if the tests can run, 1 if something is missing that must not be."""
+    clear_leftovers(Path(tempfile.gettempdir()))
+    in_root = installation_in_root(ROOT)
+    if in_root is not None:
+        clear_leftovers(folders_in(ROOT), in_root)
     lacking = []
     for get in (get_mosquitto, get_chromium, get_timescale):
         try:
@@ -46,8 +60,14 @@ def get_mosquitto() -> None:
 
 
 def get_chromium() -> None:
+    notice = "the tests in a browser are left out: install the packages chromium and libatomic1"
     if not any(shutil.which(browser) for browser in BROWSERS):
-        install(["chromium"], "the tests in a browser are left out: install the package chromium")
+        install(["chromium", "fonts-dejavu-core"], notice)
+    # Playwright brings a program of its own, and that program needs a library which it does not bring.
+    spec = importlib.util.find_spec("playwright")
+    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if subprocess.run([f"{location}/driver/node", "--version"], capture_output=True, check=False).returncode != 0:
+            install(["libatomic1"], notice)
 
 
 def get_timescale() -> None:

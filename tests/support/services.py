@@ -13,7 +13,6 @@ Fixtures of `tests/conftest.py`, by what a test needs:
 =====================  ==============================================================================
 """
 
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ import pytest
 from psycopg import sql
 
 from service.embedded import PrivatePostgres, find_installations
+from tests.support.leftovers import held_folder
 from tests.support.strictness import missing
 from tests.support.timescale import HOW_TO_GET_IT, external_url, private_timescale, timescale_installation
 
@@ -73,10 +73,8 @@ def embedded_postgres(folder: Path) -> Iterator[PrivatePostgres]:
 @pytest.fixture(scope="session")
 def server_folders() -> Iterator[Path]:
     """A folder that unprivileged servers can get into even when the tests run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="kawasan-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with held_folder(Path(tempfile.gettempdir())) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ with nothing mounted.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service.embedded import Installation, PrivatePostgres, find_installations
 from service.embedded.accounts import Account
+from tests.support.leftovers import held_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOT = PROJECT / ".cache" / "timescale-root"
@@ -61,14 +61,28 @@ def installation_in_root(root: Path) -> Installation | None:
 @contextmanager
 def private_timescale(installation: Installation, folder: Path) -> Iterator[PrivatePostgres]:
     """A server with TimescaleDB of one's own, which may be killed and started again; gone at the end."""
-    if installation.root is not None:
-        folder = Path(tempfile.mkdtemp(prefix="kawasan-test-", dir=installation.root / "var/lib/postgresql"))
+    if installation.root is None:
+        with _server(installation, folder) as server:
+            yield server
+    else:
+        # The programs see their root alone, so the data must lie inside it.
+        with held_folder(folders_in(installation.root)) as inside, _server(installation, inside / "server") as server:
+            yield server
+
+
+@contextmanager
+def _server(installation: Installation, folder: Path) -> Iterator[PrivatePostgres]:
     server = PrivatePostgres(folder, installation=installation, durable=False, settings=SETTINGS)
     try:
         server.start()
         yield server
     finally:
         server.erase()
+
+
+def folders_in(root: Path) -> Path:
+    """Where the data of test servers lies inside a root of their own."""
+    return root / "var" / "lib" / "postgresql"
 
 
 def _account_in(root: Path, name: str) -> Account:

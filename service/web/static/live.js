@@ -8,6 +8,7 @@ import { Tile } from "./tiles.js";
 
 const STALE_S = 180;
 const BARS_EVERY_S = 60;
+const BARS_LEAST_S = 10;
 const AGAIN_S = 5;
 const byId = (id) => document.getElementById(id);
 
@@ -38,6 +39,7 @@ class Page {
     this.kpis = new Map();
     this.newest = null;
     this.flow = null;
+    this.barsAt = 0;
     byId("place").textContent = this.role === "tenant" && tenants.length ? `${tenants[0].name} · ${park.name}` : park.name;
     this.makeTiles();
     this.outlet = new Outlet(byId("gauges"), byId("basis"), channels);
@@ -55,7 +57,7 @@ class Page {
     const tile = (key, title) => new Tile(parent, key, title);
     const of = this.role === "tenant" ? "" : "Park ";
     this.tiles = this.isOfficer
-      ? { compliance: tile("compliance", "Compliance today"), cod: tile("cod", "COD load to the river, today"), flow: tile("flow", "Readings") }
+      ? { compliance: tile("compliance", "Compliance today"), cod: tile("cod", "COD load to the river, today"), flow: tile("flow", "Newest reading") }
       : {
           power: tile("power", `${of}electricity now`.replace(/^e/, "E")),
           electricity: tile("electricity", "Electricity today"),
@@ -98,6 +100,14 @@ class Page {
       this.tenants.showKpi(row);
     }
     this.showKpis();
+    if (this.chart && values.some((row) => row.subject === this.subject)) this.refreshBars(BARS_LEAST_S);
+  }
+
+  // New numbers bring new bars, but not more often than every `seconds`.
+  refreshBars(seconds) {
+    if (Date.now() - this.barsAt < seconds * 1000) return;
+    this.barsAt = Date.now();
+    this.fetchBars().catch((error) => { byId("chart-note").textContent = error.message; });
   }
 
   showKpis() {
@@ -153,8 +163,10 @@ class Page {
     const seconds = this.newest === null ? null : (Date.now() - this.newest) / 1000;
     const aside = (this.flow?.rejected_per_minute ?? 0) + (this.flow?.conflict_per_minute ?? 0);
     const note = seconds === null ? "nothing received yet" : `newest ${age(seconds)} ago${aside >= 1 ? `, ${number(aside)} set aside` : ""}`;
+    const tone = seconds !== null && seconds > STALE_S ? "bad" : "";
     const rate = this.flow?.stored_per_minute ?? null;
-    this.tiles.flow.show(rate === null ? DASH : number(rate), "per min", note, seconds !== null && seconds > STALE_S ? "bad" : "");
+    if (this.isOfficer) this.tiles.flow.show(seconds === null ? DASH : age(seconds), "ago", "", tone);
+    else this.tiles.flow.show(rate === null ? DASH : number(rate), "per min", note, tone);
     const stale = seconds !== null && seconds > STALE_S;
     byId("notice").hidden = !stale;
     if (stale) byId("notice").textContent = `No reading has arrived for ${age(seconds)}. What you see is old: look at the gateways and at ingest.`;
@@ -225,9 +237,8 @@ async function begin() {
   page.tick();
   listen(page);
   if (page.chart) {
-    const bars = () => page.fetchBars().catch((error) => { byId("chart-note").textContent = error.message; });
-    await bars();
-    setInterval(bars, BARS_EVERY_S * 1000);
+    page.refreshBars(0);
+    setInterval(() => page.refreshBars(BARS_EVERY_S), BARS_LEAST_S * 1000);
   }
 }
 
