@@ -13,6 +13,7 @@
 import json
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from service.cli.processes import listening_socket
 from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
 from service.embedded import PrivateBroker, PrivatePostgres
+from service.guard import Guard
 from service.settings import Settings
 from store import Role, connect, migrate
 from store.users import UserRole, create_user, set_token, token_hash
@@ -161,22 +163,24 @@ def _check_ours(folder: Path) -> None:
 def _servers(settings: Settings, folder: Path, say: Callable[[str], None]) -> Iterator[_Servers]:
     """The database and the broker: those that are named, else private ones, ended at the end."""
     with ExitStack() as stack:
+        guard = stack.enter_context(Guard())
         database: PrivatePostgres | None = None
         broker: PrivateBroker | None = None
         if settings.database_url is None:
-            database = PrivatePostgres(folder / "postgres")
-            stack.enter_context(database)
+            database = stack.enter_context(PrivatePostgres(folder / "postgres"))
+            guard.watch(database.pid, signal.SIGINT)
             say(f"database: {database.installation.origin}, in {database.home}")
         if settings.mqtt_url is None:
-            broker = PrivateBroker(folder / "broker")
-            stack.enter_context(broker)
+            broker = stack.enter_context(PrivateBroker(folder / "broker"))
+            guard.watch(broker.pid, signal.SIGTERM)
             say(f"MQTT broker: {broker.kind}, on port {broker.port}")
 
         def look() -> list[str]:
             said = []
-            for name, server in (("database", database), ("broker", broker)):
+            for name, server, ending in (("database", database, signal.SIGINT), ("broker", broker, signal.SIGTERM)):
                 if server is not None and not server.is_running():
                     server.start()
+                    guard.watch(server.pid, ending)
                     said.append(f"the private {name} had ended, and was started again")
             return said
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from domain.errors import DataError, InputError, ParkError
 from domain.registry import Registry
-from domain.time import IntArray
+from domain.time import IntArray, Level, level_edges
 from kpi.ranges import Ranges
 from service.engine.amounts import Stamp, recompute_amounts
 from service.engine.indicators import all_subjects, recompute_kpis, subjects_of, touched_days
@@ -18,11 +18,12 @@ from store.amounts import stored_days
 from store.connection import database_errors
 from store.registry import load_registry
 from store.signals import notify_numbers
-from store.spans import Taken, lock_park, set_fault, set_ticked_to, take_spans
+from store.spans import Taken, faults, lock_park, set_fault, set_ticked_to, take_spans
 
 __all__ = ["Cycle", "run_cycle"]
 
 _FAULTS = (ArithmeticError, LookupError, TypeError, ValueError, DataError, InputError)
+_FEWER = 4
 _log = structlog.get_logger("kawasan.engine")
 
 
@@ -60,17 +61,16 @@ def run_cycle(conn: Connection[Any], park_key: str, *, cycle_rows: int, now_us: 
         The database is away; nothing was taken.
     """
     begun = time.monotonic()
-    try:
-        taken, faults = _attempt(conn, park_key, cycle_rows, now_us)
-    except _SeveralSpansError:
-        # One of the spans is bad: one at a time, the good ones are computed and the bad one is set aside.
-        taken, faults = _attempt(conn, park_key, 1, now_us)
-        return _cycle(taken, faults, begun, remaining=True)
-    return _cycle(taken, faults, begun, remaining=taken.remaining)
-
-
-def _cycle(taken: Taken, faults: int, begun: float, *, remaining: bool) -> Cycle:
-    return Cycle(spans=taken.rows, faults=faults, remaining=remaining, seconds=time.monotonic() - begun)
+    limit = cycle_rows
+    while True:
+        try:
+            taken, failed = _attempt(conn, park_key, limit, now_us)
+        except _SeveralSpansError:
+            # One of the spans is bad: fewer at a time, until the good ones are computed and the bad one is set aside.
+            limit = max(1, limit // _FEWER)
+        else:
+            seconds = time.monotonic() - begun
+            return Cycle(spans=taken.rows, faults=failed, remaining=taken.remaining, seconds=seconds)
 
 
 def _attempt(conn: Connection[Any], park_key: str, cycle_rows: int, now_us: int) -> tuple[Taken, int]:
@@ -99,6 +99,9 @@ def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: E
     from_us = int(taken.from_us[0]) if len(taken.from_us) else taken.tick_us or 0
     to_us = int(taken.to_us[0]) if len(taken.to_us) else taken.tick_us or 0
     _log.error("span set aside", channel_id=channel_id, error=f"{type(error).__name__}: {error}", exc_info=error)
+    if channel_id is None and any(fault.channel_id is None for fault in faults(conn, registry.park.id)):
+        # A tick comes again until it succeeds; one fault says so as well as many.
+        return
     set_fault(conn, registry.park.id, channel_id, f"{type(error).__name__}: {error}", from_us=from_us, to_us=to_us)
 
 
@@ -112,7 +115,17 @@ def _compute(conn: Connection[Any], before: Registry, taken: Taken, now_us: int)
     changed = touched_days(registry, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
         changed = np.union1d(changed, _days_with_amounts(conn, registry))
-    recompute_kpis(conn, registry, subjects, changed, stamp)
+    levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)
+    recompute_kpis(conn, registry, subjects, changed, levels, stamp)
+
+
+def _reaches_back(registry: Registry, days_us: IntArray) -> bool:
+    """Whether a day before the open one changed: only then, and at a tick, is a year folded again."""
+    park = registry.park
+    if park.ticked_to_us is None or not len(days_us):
+        return True
+    open_us = int(level_edges(park.zone, park.base_s, Level.DAY, park.ticked_to_us, park.ticked_to_us + 1)[0])
+    return int(days_us[0]) < open_us
 
 
 def _days_with_amounts(conn: Connection[Any], registry: Registry) -> IntArray:

@@ -89,16 +89,23 @@ def _with_peers(registry: Registry) -> SmallArray:
     return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
 
 
-def recompute_kpis(
-    conn: Connection[Any], registry: Registry, subjects: tuple[Subject, ...], days_us: IntArray, stamp: Stamp
+def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
+    conn: Connection[Any],
+    registry: Registry,
+    subjects: tuple[Subject, ...],
+    days_us: IntArray,
+    levels: tuple[Level, ...],
+    stamp: Stamp,
 ) -> None:
     """
-    Compute the stored KPIs of some subjects on some local days, and of the months and years that hold these.
+    Compute the stored KPIs of some subjects on some local days, and of the longer intervals that hold these.
 
     Parameters
     ----------
     days_us : int64 (n,) [us UTC]
         Starts of local days, in order.
+    levels : tuple of Level
+        The longer ones to fold: MONTH, YEAR.
     """
     if not len(days_us):
         return
@@ -111,7 +118,7 @@ def recompute_kpis(
         for level, whose in ((Level.HOUR, park_only(registry)), (Level.DAY, subjects)):
             frame = subject_kpis(registry, whose, work.kpis, level, start_us, stop_us, base, weights)
             _write(work, frame, whose, start_us, stop_us)
-    for level in (Level.MONTH, Level.YEAR):
+    for level in levels:
         for period in _periods(registry, level, days_us):
             _fold(work, subjects, channels, level, period)
 
