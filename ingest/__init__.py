@@ -3,7 +3,8 @@
 from ingest.directory import Directory
 from ingest.files import Imported, import_rows
 from ingest.metrics import IngestMetrics
-from ingest.receiver import Delivery, MqttReceiver, Receiver, Reception
+from ingest.receiver import MqttReceiver
+from ingest.reception import Delivery, Receiver, Reception
 from ingest.schema import json_schema
 from ingest.wire import Limits, decode
 from ingest.writer import Sink, Writer

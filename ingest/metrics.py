@@ -1,10 +1,31 @@
 """What ingest counts for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from domain.readings import Outcome
 
 __all__ = ["IngestMetrics"]
+
+
+class Watched(Protocol):
+    """What of a receiver is shown."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a session is open and its subscription granted."""
+        ...
+
+    @property
+    def is_overflowing(self) -> bool:
+        """Whether messages are being left with the broker, because too much is held."""
+        ...
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Messages and bytes that wait, or were taken and are not acknowledged."""
+        ...
 
 
 class IngestMetrics:
@@ -12,6 +33,7 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics."""
+        self._registry = registry
         self._values = Counter(
             "kawasan_ingest_values", "Values received, by what became of them", ["fate"], registry=registry
         )
@@ -25,6 +47,17 @@ class IngestMetrics:
         )
         self._retries = Counter("kawasan_ingest_retries", "Writes that found the database away", registry=registry)
         self._commit_s = Histogram("kawasan_ingest_commit_seconds", "Time of one commit", registry=registry)
+
+    def watch(self, receiver: Watched) -> None:
+        """Show, whenever somebody asks, how the receiver is."""
+        shown = {
+            "connected": ("Whether the broker has granted the subscription", lambda: receiver.is_connected),
+            "overflowing": ("Whether messages are left with the broker", lambda: receiver.is_overflowing),
+            "held_messages": ("Messages not yet acknowledged", lambda: receiver.held[0]),
+            "held_bytes": ("Bytes of messages not yet acknowledged", lambda: receiver.held[1]),
+        }
+        for name, (title, value) in shown.items():
+            Gauge(f"kawasan_ingest_{name}", title, registry=self._registry).set_function(value)
 
     def written(self, outcome: Outcome, messages: int, seconds: float) -> None:
         """A batch was committed."""

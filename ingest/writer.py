@@ -12,7 +12,7 @@ from domain.readings import Batch, Message, Outcome, Reason
 from ingest.directory import Directory
 from ingest.metrics import IngestMetrics
 from ingest.parts import part_of, ranges, refused_by_database, sum_of
-from ingest.receiver import Receiver
+from ingest.reception import Receiver
 from ingest.wire import Limits, decode
 
 __all__ = ["Sink", "Writer"]

@@ -5,6 +5,7 @@
     folder/
      +- kawasan-demo.json    the mark that the folder is ours, and with what it was made
      +- logins.json          tokens of the demo's users (0600)
+     +- settings.toml        for KAWASAN_CONFIG, so that other commands work beside the demo (0600)
      +- postgres/, broker/   private servers, where none are named by the environment
      +- simulator.json       how far the simulated meters have come
      +- logs/                one file per child process
@@ -32,7 +33,7 @@ from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
 from service.embedded import PrivateBroker, PrivatePostgres
 from service.guard import Guard
-from service.settings import Settings
+from service.settings import PREFIX, Settings
 from store import Role, connect, migrate
 from store.users import UserRole, create_user, set_token, token_hash
 
@@ -40,6 +41,7 @@ __all__ = ["erase_demo", "run_demo"]
 
 _MARK = "kawasan-demo.json"
 _LOGINS = "logins.json"
+_SETTINGS = "settings.toml"
 _LEAST_FREE = 500 * 1024 * 1024
 _READY_S = 60.0
 _MINUTE_S = 60.0
@@ -109,7 +111,9 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
             f"park {park.park.key}: {len(changes)} changes applied" if changes else f"park {park.park.key} is as it was"
         )
         logins = _logins(folder, servers.database_url, park)
-        supervisor = stack.enter_context(Supervisor(_environment(settings, servers)))
+        environment = _environment(settings, servers)
+        _write_private(folder / _SETTINGS, _as_toml(environment))
+        supervisor = stack.enter_context(Supervisor(environment))
         state = ("--state", str(folder / "simulator.json"), "--backfill-hours", str(_BACKFILL_H))
         for name, *options in (*_COMMANDS, ("simulate", *state)):
             supervisor.start(Child(name=name, command=(name, *options), log=folder / "logs" / f"{name}.log"))
@@ -215,10 +219,24 @@ def _kept_logins(path: Path) -> dict[str, str]:
         return {name: str(found[name]) for name in names}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         logins = {name: new_token() for name in names}
+    _write_private(path, json.dumps(logins, indent=2))
+    return logins
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(logins, file, indent=2)
-    return logins
+        file.write(text)
+
+
+def _as_toml(environment: Mapping[str, str]) -> str:
+    """The settings of the demo's processes as a file for KAWASAN_CONFIG, so that other commands can be tried beside it."""
+    lines = ["# Settings of the running demo, made anew at every start. It holds secrets."]
+    for name, value in environment.items():
+        # A JSON text is a TOML text too.
+        lines.append(f"{name.removeprefix(PREFIX).lower()} = {value if name.endswith('_PORT') else json.dumps(value)}")
+    return "\n".join(lines) + "\n"
 
 
 def _wait_until_ready(address: str, supervisor: Supervisor, stop: threading.Event, say: Callable[[str], None]) -> None:
@@ -236,6 +254,7 @@ def _greet(address: str, logins: Mapping[str, str], folder: Path, say: Callable[
     say("  log in there with one of these tokens:")
     for what, token in logins.items():
         say(f"    {what:<9} {token}")
+    say(f"  other commands work beside it:  KAWASAN_CONFIG={folder / _SETTINGS} kawasan check")
     say(f"  logs are in {folder / 'logs'}; Ctrl-C stops everything and keeps the data")
     say("")
 

@@ -43,8 +43,10 @@ def ingest() -> None:
     registry = CollectorRegistry()
     if settings.ingest_metrics_port is not None:
         start_http_server(settings.ingest_metrics_port, settings.host, registry)
-    writer = writer_of(settings, url, IngestMetrics(registry))
+    metrics = IngestMetrics(registry)
+    writer = writer_of(settings, url, metrics)
     with stop_signals() as stop, MqttReceiver(address, _reception(settings)) as receiver:
+        metrics.watch(receiver)
         refresher = threading.Thread(target=_refresh, args=(url, writer, stop), name="registry", daemon=True)
         refresher.start()
         _logger.info("ingest runs", extra={"broker": f"{address.host}:{address.port}", "topic": settings.mqtt_topic})

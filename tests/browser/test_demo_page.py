@@ -208,3 +208,22 @@ def test_the_page_fits_a_telephone(page: tuple[Page, Seen], demo: Demo) -> None:
     expect(live.locator("#figure-power")).to_have_text(re.compile(r"\d"), timeout=FILLED_S * 1000)
 
     assert live.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_other_commands_work_beside_the_demo(demo: Demo) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KAWASAN_")}
+    settings = demo.folder / "settings.toml"
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "service.cli", "check"],
+        cwd=PROJECT,
+        env=kept | {"KAWASAN_CONFIG": str(settings)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert settings.stat().st_mode & 0o077 == 0

@@ -8,7 +8,7 @@ import { Tile } from "./tiles.js";
 
 const STALE_S = 180;
 const BARS_EVERY_S = 60;
-const BARS_LEAST_S = 10;
+const BARS_LEAST_S = 8;
 const AGAIN_S = 5;
 const byId = (id) => document.getElementById(id);
 
@@ -40,6 +40,7 @@ class Page {
     this.newest = null;
     this.flow = null;
     this.barsAt = 0;
+    this.barsAreOld = false;
     byId("place").textContent = this.role === "tenant" && tenants.length ? `${tenants[0].name} · ${park.name}` : park.name;
     this.makeTiles();
     this.outlet = new Outlet(byId("gauges"), byId("basis"), channels);
@@ -100,13 +101,15 @@ class Page {
       this.tenants.showKpi(row);
     }
     this.showKpis();
-    if (this.chart && values.some((row) => row.subject === this.subject)) this.refreshBars(BARS_LEAST_S);
+    this.barsAreOld ||= values.some((row) => row.subject === this.subject);
   }
 
-  // New numbers bring new bars, but not more often than every `seconds`.
-  refreshBars(seconds) {
+  // New numbers bring new bars soon, time alone brings them now and then.
+  refreshBars() {
+    const seconds = this.barsAreOld ? BARS_LEAST_S : BARS_EVERY_S;
     if (Date.now() - this.barsAt < seconds * 1000) return;
     this.barsAt = Date.now();
+    this.barsAreOld = false;
     this.fetchBars().catch((error) => { byId("chart-note").textContent = error.message; });
   }
 
@@ -237,8 +240,8 @@ async function begin() {
   page.tick();
   listen(page);
   if (page.chart) {
-    page.refreshBars(0);
-    setInterval(() => page.refreshBars(BARS_EVERY_S), BARS_LEAST_S * 1000);
+    page.refreshBars();
+    setInterval(() => page.refreshBars(), 1000);
   }
 }
 

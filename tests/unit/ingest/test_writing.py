@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -222,3 +223,16 @@ def test_what_became_of_the_values_is_counted() -> None:
     assert registry.get_sample_value("kawasan_ingest_values_total", {"fate": "stored"}) == 2
     assert registry.get_sample_value("kawasan_ingest_rejected_total", {"reason": "topic"}) == 1
     assert registry.get_sample_value("kawasan_ingest_messages_total") == 3
+
+
+def test_how_the_receiver_is_is_shown_as_it_is_now() -> None:
+    registry = CollectorRegistry()
+    receiver = SimpleNamespace(is_connected=False, is_overflowing=False, held=(0, 0))
+    IngestMetrics(registry).watch(receiver)
+
+    receiver.is_connected, receiver.held = True, (7, 900)
+
+    shown = [
+        registry.get_sample_value(f"kawasan_ingest_{name}") for name in ("connected", "held_messages", "held_bytes")
+    ]
+    assert shown == [1, 7, 900]
