@@ -24,10 +24,11 @@ Event: TypeAlias = tuple[str, dict[str, Any]]
 """Name and contents of one event of the stream."""
 
 _MINUTE_S = 60.0
+_LOOK_S = 120.0
+"""Over how long a rate is taken: meters report by the minute, and a look of one minute may see none or two. [s]"""
 _LEAST_S = 15.0
 """A rate per minute is told from this long a look on. [s]"""
 _STALE_INTERVALS = 3
-_FLOW_SAMPLES = 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,15 +105,14 @@ class Bulletin:
         before = self._samples[-1][1] if self._samples else nothing
         stored, duplicate, conflict, rejected = (np.array(before) + total).tolist()
         self._samples.append((present_us, (stored, duplicate, conflict, rejected)))
-        self._samples = [one for one in self._samples if one[0] >= present_us - 2 * _MINUTE_S * SECOND_US][
-            -_FLOW_SAMPLES:
-        ]
+        oldest_us = present_us - (_LOOK_S + _MINUTE_S) * SECOND_US
+        self._samples = [one for one in self._samples if one[0] >= oldest_us]
         self.flow = self._per_minute(present_us)
         return [("flow", self.flow)]
 
     def _per_minute(self, present_us: int) -> dict[str, Any]:
         newest = max((one.received_us for one in self._latest.values()), default=None)
-        first = next(one for one in self._samples if one[0] >= present_us - _MINUTE_S * SECOND_US)
+        first = next(one for one in self._samples if one[0] >= present_us - _LOOK_S * SECOND_US)
         last = self._samples[-1]
         seconds = (last[0] - first[0]) / SECOND_US
         rates = (np.subtract(last[1], first[1]) * (_MINUTE_S / seconds)).tolist() if seconds >= _LEAST_S else [None] * 4

@@ -175,6 +175,8 @@ def test_the_page_of_the_operator_moves_and_asks_nobody_else(page: tuple[Page, S
     assert live.locator(".gauge .needle").count() >= 3
     expect(live.locator("#notice")).to_be_hidden()
     if screenshot := os.environ.get("KAWASAN_SCREENSHOT"):
+        # A picture of everyday life, after the first minutes in which a whole day is caught up with.
+        live.wait_for_timeout(150_000)
         live.set_viewport_size({"width": 1280, "height": 1330})
         live.screenshot(path=screenshot)
     assert (seen.complaints, seen.elsewhere) == ([], [])

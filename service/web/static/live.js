@@ -10,6 +10,7 @@ const STALE_S = 180;
 const BARS_EVERY_S = 60;
 const BARS_LEAST_S = 8;
 const AGAIN_S = 5;
+const SETTLED_S = 120;
 const byId = (id) => document.getElementById(id);
 
 async function ask(path, parameters = {}) {
@@ -184,8 +185,8 @@ class Page {
       series.values.map((row) => ({
         start: Date.parse(row.start),
         stop: Date.parse(row.stop),
-        // The interval that is still open has not had all its energy yet; the line shows it instead.
-        kw: row.measured === null || Date.parse(row.stop) > Date.now() ? null : row.measured / (this.park.base_s / 3600),
+        // An interval that is open, or closed just now, has not had all its energy yet; the line shows it instead.
+        kw: row.measured === null || Date.parse(row.stop) > Date.now() - SETTLED_S * 1000 ? null : row.measured / (this.park.base_s / 3600),
         coverage: row.profile_coverage,
       })),
     );
