@@ -9,7 +9,7 @@ import structlog
 from psycopg import Connection
 
 from domain.errors import DataError, InputError, ParkError
-from domain.registry import Registry
+from domain.registry import Park, Registry
 from domain.time import IntArray, Level, level_edges
 from kpi.ranges import Ranges
 from service.engine.amounts import Stamp, recompute_amounts
@@ -44,12 +44,14 @@ class _SeveralSpansError(ParkError):
     """The computation failed, and it is not known on which of several spans."""
 
 
-def run_cycle(conn: Connection[Any], park_key: str, *, cycle_rows: int, now_us: int) -> Cycle:
+def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int) -> Cycle:
     """
     Take work from a park's queue, compute it, commit; spans that fail alone are set aside as faults.
 
     Parameters
     ----------
+    park : Park
+        As it was read last; only its id and key are used.
     cycle_rows : int
         About how many readings one cycle may load.
     now_us : int
@@ -64,7 +66,7 @@ def run_cycle(conn: Connection[Any], park_key: str, *, cycle_rows: int, now_us: 
     limit = cycle_rows
     while True:
         try:
-            taken, failed = _attempt(conn, park_key, limit, now_us)
+            taken, failed = _attempt(conn, park, limit, now_us)
         except _SeveralSpansError:
             # One of the spans is bad: fewer at a time, until the good ones are computed and the bad one is set aside.
             limit = max(1, limit // _FEWER)
@@ -73,15 +75,14 @@ def run_cycle(conn: Connection[Any], park_key: str, *, cycle_rows: int, now_us: 
             return Cycle(spans=taken.rows, faults=failed, remaining=taken.remaining, seconds=seconds)
 
 
-def _attempt(conn: Connection[Any], park_key: str, cycle_rows: int, now_us: int) -> tuple[Taken, int]:
-    with database_errors(f"engine cycle of park {park_key}"), conn.transaction():
-        park_id = load_registry(conn, park_key).park.id
-        # The transaction's first statement that matters: what is read below is newer than any other engine's commit.
-        lock_park(conn, park_id)
-        taken = take_spans(conn, park_id, cycle_rows)
+def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int) -> tuple[Taken, int]:
+    with database_errors(f"engine cycle of park {park.key}"), conn.transaction():
+        # The transaction's first statement: what is read below is newer than any other engine's commit.
+        lock_park(conn, park.id)
+        taken = take_spans(conn, park.id, cycle_rows)
         if not taken.rows:
             return taken, 0
-        registry = load_registry(conn, park_key)
+        registry = load_registry(conn, park.key)
         try:
             with conn.transaction():
                 _compute(conn, registry, taken, now_us)
@@ -90,7 +91,7 @@ def _attempt(conn: Connection[Any], park_key: str, cycle_rows: int, now_us: int)
                 raise _SeveralSpansError(str(error)) from error
             _set_aside(conn, registry, taken, error)
             return taken, 1
-        notify_numbers(conn, park_key)
+        notify_numbers(conn, park.key)
         return taken, 0
 
 
@@ -114,7 +115,7 @@ def _compute(conn: Connection[Any], before: Registry, taken: Taken, now_us: int)
     subjects = all_subjects(registry) if ticked is not None else subjects_of(registry, days.channel_id)
     changed = touched_days(registry, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
-        changed = np.union1d(changed, _days_with_amounts(conn, registry))
+        changed = np.union1d(changed, stored_days(conn, registry.park.id))
     levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)
     recompute_kpis(conn, registry, subjects, changed, levels, stamp)
 
@@ -126,10 +127,6 @@ def _reaches_back(registry: Registry, days_us: IntArray) -> bool:
         return True
     open_us = int(level_edges(park.zone, park.base_s, Level.DAY, park.ticked_to_us, park.ticked_to_us + 1)[0])
     return int(days_us[0]) < open_us
-
-
-def _days_with_amounts(conn: Connection[Any], registry: Registry) -> IntArray:
-    return stored_days(conn, registry.park.id)
 
 
 def _ticked(conn: Connection[Any], registry: Registry, tick_us: int | None) -> tuple[Registry, tuple[int, int] | None]:

@@ -81,7 +81,7 @@ def _work(
         busy = False
         for registry in _registries(conn, park_keys):
             _tick(conn, registry)
-            done = run_cycle(conn, registry.park.key, cycle_rows=cycle_rows, now_us=_now_us())
+            done = run_cycle(conn, registry.park, cycle_rows=cycle_rows, now_us=_now_us())
             busy |= done.remaining and done.spans > 0
             if done.spans:
                 _log.info("cycle", park=registry.park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)

@@ -43,9 +43,10 @@ def cycles(url: str, tick_us: int | None = None, *, cycle_rows: int = 200_000) -
     """Run cycles until the queue is empty; how many rows each took."""
     taken = []
     with connect(url, Role.WRITE, autocommit=True) as conn:
+        park = load_registry(conn, "p").park
         if tick_us is not None:
-            append_tick(conn, load_registry(conn, "p").park.id, tick_us)
-        while (done := run_cycle(conn, "p", cycle_rows=cycle_rows, now_us=DAY_START_US)).spans:
+            append_tick(conn, park.id, tick_us)
+        while (done := run_cycle(conn, park, cycle_rows=cycle_rows, now_us=DAY_START_US)).spans:
             taken.append(done.spans)
     return taken
 

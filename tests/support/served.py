@@ -17,7 +17,7 @@ from domain.time import DAY_US, HOUR_US, parse_instant
 from service.api import create_app
 from service.engine import run_cycle
 from service.settings import Settings
-from store import ReadingSink, Role, connect
+from store import ReadingSink, Role, connect, load_registry
 from store.spans import append_tick
 from store.users import UserRole, create_user, set_token, token_hash
 from tests.support.databases import apply_to, batch_of, channel, meter, park_file, tenant
@@ -99,8 +99,9 @@ def fill(url: str) -> None:
     )
     sink.close()
     with connect(url, Role.WRITE, autocommit=True) as conn:
-        append_tick(conn, 1, DAY_START_US + DAY_US + HOUR_US)
-        while run_cycle(conn, "p", cycle_rows=200_000, now_us=received_us).remaining:
+        park = load_registry(conn, "p").park
+        append_tick(conn, park.id, DAY_START_US + DAY_US + HOUR_US)
+        while run_cycle(conn, park, cycle_rows=200_000, now_us=received_us).remaining:
             continue
     with connect(url, Role.AUTH) as conn:
         create_user(conn, "operator", UserRole.OPERATOR, parks=["p"])
