@@ -12,10 +12,11 @@ from domain.readings import Message
 from domain.time import parse_instant
 from ingest import Directory, Limits, decode
 from service.embedded import PrivateBroker
+from simulators.publisher import Publisher
+from simulators.reports import Outgoing
 from store import Role, connect, load_registries
-from tests.support.disorder import TOPICS, Published, disorder_park, faults
-from tests.support.gateway import Gateway
-from tests.support.installation import Installation, installation, until
+from tests.support.disorder import TOPICS, disorder_park, faults, published
+from tests.support.installation import DEADLINE_S, Installation, installation, until
 
 ROUNDS = 16
 PER_ROUND = 100
@@ -29,12 +30,12 @@ def whole(tmp_path: Path, kawasan_url: str, mosquitto: PrivateBroker) -> Iterato
         yield started
 
 
-def good(number: int) -> Published:
+def good(number: int) -> Outgoing:
     reading = {"ts": START_MS + number * 1000, "values": {"energy_import": number * 0.01, "water_in": 0.5}}
-    return Published(TOPICS["power"], json.dumps(reading).encode())
+    return published(TOPICS["power"], json.dumps(reading).encode())
 
 
-def bad(dice: random.Random) -> Published:
+def bad(dice: random.Random) -> Outgoing:
     """A good message damaged, random bytes, or something that is large, deep or strange."""
     known = good(dice.randrange(10**6)).payload
     damaged = bytearray(known)
@@ -55,10 +56,10 @@ def bad(dice: random.Random) -> Published:
     topic = dice.choice(
         [TOPICS["power"], TOPICS["outlet"], "kawasan/v1/x", "kawasan/v1/a/b/c/d", "kawasan/v1/p/\u202e/m"]
     )
-    return Published(topic, payload)
+    return published(topic, payload)
 
 
-def expected(whole: Installation, messages: list[Published]) -> tuple[int, int]:
+def expected(whole: Installation, messages: list[Outgoing]) -> tuple[int, int]:
     """How many values must be rejected, and how many distinct rejections that makes."""
     with connect(whole.database_url, Role.WRITE) as conn:
         directory = Directory.of(load_registries(conn))
@@ -78,18 +79,16 @@ def test_an_hour_of_broken_payloads_loses_no_good_value(whole: Installation) -> 
     until(lambda: "ingest runs" in (whole.folder / "ingest.log").read_text(), "the subscription")
     process = psutil.Process(whole.pid("ingest"))
     dice = random.Random(1)
-    sent: list[Published] = []
+    sent: list[Outgoing] = []
     memory: list[int] = []
 
-    with Gateway(whole.broker.url, repeats=False) as gateway:
+    with Publisher(whole.broker.url, client_id="gateway") as gateway:
         for number in range(ROUNDS):
             part = [bad(dice) for _ in range(PER_ROUND)]
             sent += part
-            for place, message in enumerate(part):
-                gateway.publish(message.topic, message.payload)
-                goods = good(number * PER_ROUND + place)
-                gateway.publish(goods.topic, goods.payload)
-            until(gateway.is_drained, "the broker's acknowledgement")
+            goods = [good(number * PER_ROUND + place) for place in range(PER_ROUND)]
+            gateway.publish(message for pair in zip(part, goods, strict=True) for message in pair)
+            gateway.settle(DEADLINE_S)
             stored = 2 * (number + 1) * PER_ROUND
             until(lambda stored=stored: whole.row("SELECT count(*) FROM reading") == (stored,), f"{stored} good values")  # type: ignore[misc]
             memory.append(process.memory_info().rss)

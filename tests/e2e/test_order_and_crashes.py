@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from service.embedded import PrivateBroker, PrivatePostgres
+from simulators.publisher import Publisher
+from simulators.reports import Outgoing
 from tests.support.brokers import private_broker
-from tests.support.disorder import Published, disorder_park, disordered, in_order, readings
-from tests.support.gateway import Gateway
-from tests.support.installation import Installation, installation, until
+from tests.support.disorder import disorder_park, disordered, in_order, readings
+from tests.support.installation import DEADLINE_S, Installation, installation, until
 from tests.support.services import new_database
 from tests.support.snapshots import Snapshot, check_ledger, check_same
 
 SEED = 20_240_330
 LONGEST_PAUSE_S = 0.4
+REPEATED_S = 60.0
+"""What a gateway that stores and forwards repeats after it reconnects."""
 
 FAULTS = 11
 """Values set aside in the broken messages, one or several in each."""
@@ -39,10 +42,9 @@ def clean(
         installation(folder, url, broker) as whole,
     ):
         begin(whole, ingests=1)
-        with Gateway(broker.url, repeats=False) as gateway:
-            for message in in_order(readings(SEED)):
-                gateway.publish(message.topic, message.payload)
-            until(gateway.is_drained, "the last acknowledgement of the broker")
+        with Publisher(broker.url, client_id="gateway") as gateway:
+            gateway.publish(in_order(readings(SEED)))
+            gateway.settle(DEADLINE_S)
         yield settled(whole, None)
 
 
@@ -100,14 +102,17 @@ def crash(whole: Installation, server: PrivatePostgres, broker: PrivateBroker, w
     elif what == "broker":
         broker.kill()
         broker.start()
-    else:
-        sign = "cycle" if what == "engine" else "ingest runs"
-        before = said(whole, what, sign)
-        settings = {"KAWASAN_MQTT_CLIENT_ID": what.replace("ingest", "ingest-")} if "ingest" in what else {}
+    elif what == "engine":
+        before = said(whole, what, "cycle")
         whole.kill(what)
-        whole.start(what, "engine" if what == "engine" else "ingest", **settings)
-        # The next kill is to meet a part at work, not one that has yet to come up.
-        until(lambda: said(whole, what, sign) > before or idle(whole), f"{what} at work again")
+        whole.start(what, "engine")
+        # The next kill is to meet a part at work, not one that has yet to come up; an engine with no work says nothing.
+        until(lambda: said(whole, what, "cycle") > before or idle(whole), "the engine at work again")
+    else:
+        before = said(whole, what, "ingest runs")
+        whole.kill(what)
+        whole.start(what, "ingest", KAWASAN_MQTT_CLIENT_ID=what.replace("ingest", "ingest-"))
+        until(lambda: said(whole, what, "ingest runs") > before, f"{what} at work again")
 
 
 def idle(whole: Installation) -> bool:
@@ -115,7 +120,7 @@ def idle(whole: Installation) -> bool:
 
 
 def run_with_kills(
-    whole: Installation, server: PrivatePostgres, broker: PrivateBroker, messages: list[Published], kills: list[str]
+    whole: Installation, server: PrivatePostgres, broker: PrivateBroker, messages: list[Outgoing], kills: list[str]
 ) -> None:
     """Publish while parts are killed at random moments."""
     dice = random.Random(len(kills))
@@ -123,14 +128,14 @@ def run_with_kills(
         # The sessions are half a minute old in life; here they are written to the store at once.
         os.kill(broker.pid, signal.SIGUSR1)
     share = -(-len(messages) // (len(kills) + 1))
-    with Gateway(broker.url, repeats=broker.kind == "mosquitto") as gateway:
+    repeat_s = REPEATED_S if broker.kind == "mosquitto" else 0.0
+    with Publisher(broker.url, client_id="gateway", repeat_s=repeat_s) as gateway:
         for number in range(len(kills) + 1):
-            for message in messages[number * share : (number + 1) * share]:
-                gateway.publish(message.topic, message.payload)
+            gateway.publish(messages[number * share : (number + 1) * share])
             if number < len(kills):
                 threading.Event().wait(dice.uniform(0, LONGEST_PAUSE_S))
                 crash(whole, server, broker, kills[number])
-        until(gateway.is_drained, "the last acknowledgement of the broker")
+        gateway.settle(DEADLINE_S)
 
 
 def kills_of(rounds: int) -> list[str]:

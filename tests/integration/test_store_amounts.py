@@ -1,6 +1,5 @@
 """Frames of amounts and KPIs into the database and out again."""
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,30 +13,11 @@ from domain.frames import AmountFrame, KpiFrame, NullReason, SubjectKind
 from domain.quality import Flag
 from domain.time import DAY_US, HOUR_US, Level
 from store.amounts import read_amounts, stored_days, write_amounts
-from store.connection import Role, connect
 from store.kpis import read_kpis, write_kpis
-from tests.support.databases import NOON_US, apply_to, channel, meter, park_file, tenant
+from tests.support.databases import NOON_US
 
 QUARTER_US = 900_000_000
 COMPUTED_US = NOON_US + 7 * DAY_US
-
-
-@pytest.fixture
-def applied(kawasan_url: str) -> tuple[str, list[int]]:
-    """A database with a small park, and the ids of its channels."""
-    ids = apply_to(kawasan_url, park_file(tenant("a", meter("m", channel("ph"), channel("cod")))))
-    return kawasan_url, [ids["a/m/ph"], ids["a/m/cod"]]
-
-
-@pytest.fixture
-def channels(applied: tuple[str, list[int]]) -> list[int]:
-    return applied[1]
-
-
-@pytest.fixture
-def conn(applied: tuple[str, list[int]]) -> Iterator[Connection[Any]]:
-    with connect(applied[0], Role.WRITE) as conn:
-        yield conn
 
 
 def amounts(*rows: tuple[int, int], level: Level = Level.BASE, **columns: Any) -> AmountFrame:

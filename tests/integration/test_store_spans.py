@@ -2,11 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-import pytest
 from psycopg import Connection
 
 from domain.readings import Span
@@ -24,24 +22,6 @@ from store.spans import (
     take_spans,
 )
 from tests.support.databases import MINUTE_US, NOON_US, apply_to, channel, meter, park_file, tenant
-
-
-@pytest.fixture
-def applied(kawasan_url: str) -> tuple[str, list[int]]:
-    """A database with a small park, and the ids of its channels."""
-    ids = apply_to(kawasan_url, park_file(tenant("a", meter("m", channel("ph"), channel("cod")))))
-    return kawasan_url, [ids["a/m/ph"], ids["a/m/cod"]]
-
-
-@pytest.fixture
-def channels(applied: tuple[str, list[int]]) -> list[int]:
-    return applied[1]
-
-
-@pytest.fixture
-def conn(applied: tuple[str, list[int]]) -> Iterator[Connection[Any]]:
-    with connect(applied[0], Role.WRITE) as conn:
-        yield conn
 
 
 def span(channel_id: int, from_us: int, to_us: int | None = None) -> Span:

@@ -3,11 +3,11 @@
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from domain.parkfile import ParkFile
 from domain.time import parse_instant
+from simulators.reports import Outgoing
 
 START_US = parse_instant("2024-03-30T00:00:00+07:00")
 """Three days over the end of a month."""
@@ -17,12 +17,9 @@ STEPS = 3 * 96
 TOPICS = {"power": "kawasan/v1/disorder/firm/main", "outlet": "kawasan/v1/disorder/_park/outlet"}
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A message."""
-
-    topic: str
-    payload: bytes
+def published(topic: str, payload: bytes) -> Outgoing:
+    """A message that is sent whenever its turn comes."""
+    return Outgoing(topic=topic, payload=payload, due_us=START_US, read_us=START_US)
 
 
 def disorder_park() -> ParkFile:
@@ -96,7 +93,7 @@ def readings(seed: int) -> list[tuple[str, dict[str, Any]]]:
     return made
 
 
-def faults() -> list[Published]:
+def faults() -> list[Outgoing]:
     """Broken messages; each is always cut the same way, so that its rejections are the same ones."""
     topic = TOPICS["power"]
     good = START_US // 1000 + 7_777
@@ -108,16 +105,16 @@ def faults() -> list[Published]:
         '{"ts":99999999999999,"values":{"energy_import":1}}',
         '{"readings":[1,2]}',
     ]
-    made = [Published(topic, text.encode()) for text in texts]
-    return [*made, Published("kawasan/v1/disorder/firm/gone", texts[2].encode()), Published(topic, b"\xff\x00\xfe")]
+    made = [published(topic, text.encode()) for text in texts]
+    return [*made, published("kawasan/v1/disorder/firm/gone", texts[2].encode()), published(topic, b"\xff\x00\xfe")]
 
 
-def in_order(made: Sequence[tuple[str, dict[str, Any]]]) -> list[Published]:
+def in_order(made: Sequence[tuple[str, dict[str, Any]]]) -> list[Outgoing]:
     """One reading a message, as they were made, the faults at the end."""
-    return [Published(topic, json.dumps(reading).encode()) for topic, reading in made] + faults()
+    return [published(topic, json.dumps(reading).encode()) for topic, reading in made] + faults()
 
 
-def disordered(made: Sequence[tuple[str, dict[str, Any]]], seed: int) -> list[Published]:
+def disordered(made: Sequence[tuple[str, dict[str, Any]]], seed: int) -> list[Outgoing]:
     """The same readings shuffled, a fifth of them twice, cut into messages of any size, the faults anywhere."""
     dice = random.Random(seed)
     values = [
@@ -127,14 +124,14 @@ def disordered(made: Sequence[tuple[str, dict[str, Any]]], seed: int) -> list[Pu
     ]
     values += dice.sample(values, len(values) // 5)
     dice.shuffle(values)
-    messages: list[Published] = []
+    messages: list[Outgoing] = []
     for topic in TOPICS.values():
         mine = [reading for of, reading in values if of == topic]
         while mine:
             size = dice.choice((1, 2, 3, 10, 40))
             part, mine = mine[:size], mine[size:]
             content = part[0] if len(part) == 1 else {"readings": part}
-            messages.append(Published(topic, json.dumps(content).encode()))
+            messages.append(published(topic, json.dumps(content).encode()))
     messages += faults() * 2
     dice.shuffle(messages)
     return messages
