@@ -35,7 +35,7 @@ lock:  ## choose versions anew within pyproject.toml; ARGS=--upgrade takes the n
 	@.ci/venv dev
 	@.ci/lock $(ARGS)
 
-bench:  ## measure this machine: messages and readings per second, beside the bare ceilings
+bench:  ## measure this machine: how fast readings are stored, and how soon the demo is up
 	@.ci/venv dev
 	@.venv/bin/python -m tests.support.prepare
 	@set -e; for file in benchmarks/bench_*.py; do .venv/bin/python -m "benchmarks.$$(basename "$$file" .py)" $(ARGS); done
