@@ -144,7 +144,7 @@ class KpiFrame:
     start_us: IntArray
     """[us UTC]"""
     terms: FloatArray
-    """(n, 6): the sums and extremes the KPI is made of, in the order of its definition; NaN where it has fewer."""
+    """(n, 8): the sums and extremes the KPI is made of, in the order of its definition; NaN where it has fewer."""
     measured: FloatArray
     """Over the measured part only, never gated. [unit of the KPI]"""
     value: FloatArray

@@ -11,6 +11,8 @@ from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from domain.references import References
+
 __all__ = [
     "OPERATOR",
     "Channel",
@@ -20,6 +22,7 @@ __all__ = [
     "Meter",
     "MeterRole",
     "Multiplier",
+    "Outage",
     "Park",
     "Registry",
     "RuleStatistic",
@@ -27,6 +30,7 @@ __all__ = [
     "Stamp",
     "Statistic",
     "Tenant",
+    "WireUnit",
 ]
 
 OPERATOR = "_park"
@@ -127,6 +131,16 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which a meter is out of service: nothing is expected of it."""
+
+    from_us: int
+    to_us: int | None
+    """None: until further notice."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
     """A metering point: a place in the contract. It outlives the devices mounted on it."""
 
@@ -143,6 +157,8 @@ class Meter:
     """Relative error of the meter, for the error band of balances. [0..1]"""
     valid_from_us: int
     valid_to_us: int | None
+    outages: tuple[Outage, ...] = ()
+    """In order of time; those of one meter do not overlap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +176,20 @@ class Exchange:
     at_us: int
     closing: float
     opening: float
+    modulus: float | None = None
+    """Where the new register starts again from zero; None: as before. [unit]"""
+    resolution: float | None = None
+    """The smallest step that the new device shows; None: as before. [unit]"""
+    max_rate: float | None = None
+    """Largest plausible rate of the new device; None: as before. [unit per hour]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireUnit:
+    """The unit in which a source publishes, from a moment on."""
+
+    from_us: int
+    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +224,8 @@ class Channel:
     """For a product: channel ids of (concentration, flow or volume)."""
     wire_unit: str | None = None
     """Unit in which the source publishes where a message names none; None: the canonical one."""
+    wire_units: tuple[WireUnit, ...] = ()
+    """In order of time; before the first, `wire_unit` holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +257,7 @@ class Registry:
     meters: tuple[Meter, ...]
     channels: tuple[Channel, ...]
     rules: tuple[ComplianceRule, ...] = ()
+    references: References = References()
 
     @cached_property
     def tenant_by_id(self) -> MappingProxyType[int, Tenant]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import InputError
+from domain.context import ContextFrame
 from domain.frames import AmountFrame, FloatArray, Subject
 from domain.quality import Flag
 from domain.registry import Park, Registry
@@ -42,6 +43,8 @@ class Scene:
     """Up to here intervals are final, and readings expected; on an edge of a base interval. [us UTC]"""
     weights: Weights | None
     """None: all members count the same."""
+    context: ContextFrame
+    """Entered values of the subjects and of the park; all that overlap the periods."""
 
     def weights_of(self, members: Members, edges: IntArray) -> FloatArray:
         """(r, p) what each row usually amounts to in a day, seen from the end of each interval; NaN: not known."""

@@ -8,9 +8,16 @@ from domain.frames import SubjectKind
 from domain.registry import ComplianceRule, Kind, Registry
 from domain.time import Level
 from kpi import formulas
+from kpi.carbon import carbon_kpis
 from kpi.compliance import COMPLIANCE, check_rules, window_level
+from kpi.custom import custom_kpis
+from kpi.datakpis import data_kpis
 from kpi.definition import Fold, Gate, Kpi, Term
+from kpi.effluent import effluent_kpis
+from kpi.energy import energy_kpis
+from kpi.intensity import intensity_kpis
 from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, LOADS, POWER_FACTOR, WATER, WATER_BALANCE
+from kpi.water import water_kpis
 
 __all__ = ["CATALOGUE", "for_registry"]
 
@@ -151,8 +158,15 @@ def for_registry(registry: Registry) -> tuple[Kpi, ...]:
         rules.setdefault(rule.key, []).append(rule)
     return (
         *CATALOGUE,
+        *energy_kpis(registry),
+        *carbon_kpis(registry),
+        *water_kpis(registry),
         *(_load(pollutant) for pollutant in pollutants),
         *(_compliance(key, rules[key]) for key in sorted(rules)),
+        *effluent_kpis(registry),
+        *data_kpis(registry),
+        *intensity_kpis(registry),
+        *custom_kpis(registry),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.context import ContextFrame, no_context
 from domain.errors import InputError
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject
 from domain.quality import Flag
@@ -29,6 +30,8 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
     stop_us: int,
     base: AmountFrame,
     weights: Weights | None = None,
+    *,
+    context: ContextFrame | None = None,
 ) -> KpiFrame:
     """
     KPIs of subjects at any level, from base amounts.
@@ -52,6 +55,8 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
         Level BASE; all rows of :func:`member_channels` in those intervals. Rows of other channels and times are ignored.
     weights : Weights, optional
         For the days of `weight_days(park, Level.DAY, start, stop)` over the whole intervals; None: members count the same.
+    context : ContextFrame, optional
+        Entered values that overlap the intervals; None: nothing was entered.
 
     Returns
     -------
@@ -77,6 +82,7 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
         periods=periods,
         ticked_us=ticked_edge(park),
         weights=weights,
+        context=no_context() if context is None else context,
     )
 
     def from_base(family: Family, block: Block, members: Members) -> Source:
@@ -98,13 +104,14 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
     weights: Weights | None = None,
     *,
     open_day: AmountFrame | None = None,
+    context: ContextFrame | None = None,
 ) -> KpiFrame:
     """
     KPIs of a week, month or year from the stored KPIs of its days; the same numbers as from base amounts.
 
     Terms are folded from `days`, coverage and error bands come from `channel_days`, so that a gap that begins on one
     day and ends on another is closed, and members are weighed as at the end of the period. Rows as in
-    :func:`subject_kpis`.
+    :func:`subject_kpis`, but none of KPIs that do not fold.
 
     Parameters
     ----------
@@ -124,6 +131,8 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         Base amounts of the local day in which `ticked_to_us` lies. Its rows in `channel_days` do not tell what was
         measured before the tick from what was measured after; without `open_day` the earlier part is taken as
         measured as far as the whole would fill it.
+    context : ContextFrame, optional
+        As in :func:`subject_kpis`.
 
     Raises
     ------
@@ -152,13 +161,14 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         periods=periods,
         ticked_us=ticked_edge(park),
         weights=weights,
+        context=no_context() if context is None else context,
     )
     stored = _StoredDays.of(scene, days)
 
     def from_days(_: Family, __: Block, members: Members) -> Source:
         return lambda sheet: stored.made(sheet, members)
 
-    return all_figures(scene, kpis, from_days)
+    return all_figures(scene, tuple(kpi for kpi in kpis if kpi.folds), from_days)
 
 
 def member_channels(registry: Registry, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> SmallArray:

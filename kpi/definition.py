@@ -16,7 +16,7 @@ from kpi.tree import Tree
 
 __all__ = ["TERMS", "Family", "Figures", "Fold", "Gate", "Kpi", "Made", "Term", "padded"]
 
-TERMS = 6
+TERMS = 8
 """How many terms a KPI may have: the width of `KpiFrame.terms`."""
 
 BoolArray = NDArray[np.bool_]
@@ -58,7 +58,7 @@ class Made:
     """The terms of some targets over some intervals."""
 
     terms: FloatArray
-    """(t, p, 6) NaN where there is none."""
+    """(t, p, 8) NaN where there is none."""
     peak_at_us: IntArray
     """(t, p) start of the block of the greatest MAX term; 0 where there is none. [us UTC]"""
     flags: IntArray
@@ -94,6 +94,9 @@ class Family:
     """(t, sides, p) standard error of each side over the periods, for balances."""
     also: Callable[[Tree, Members], IntArray] | None = None
     """Positions of further channels that the terms need beside the members' own; -1: none."""
+    over_periods: Callable[[Scene, Members, tuple["Kpi", ...], Made, Made], Made] | None = None
+    """Last word on the terms: from those over the atoms and those folded to the periods, those of the periods; for terms
+    that do not fold (entered values that cover a month, prices)."""
     shared: bool = False
     """Whether all its KPIs are made of the same terms, which are then made once."""
 
@@ -110,7 +113,7 @@ class Kpi:
     terms: tuple[Term, ...]
     family: Family
     figures: Callable[[FloatArray], Figures]
-    """The formula: (n, 6) terms of any level to figures."""
+    """The formula: (n, 8) terms of any level to figures."""
     gate: Gate
     subjects: frozenset[SubjectKind]
     levels: frozenset[Level] = field(default_factory=lambda: frozenset(Level))
@@ -118,13 +121,17 @@ class Kpi:
     """Raised whenever the formula changes."""
     source: str = "definition"
     error: Callable[[FloatArray, FloatArray], FloatArray] | None = None
-    """Half-width of the error band, from (n, 6) terms and (n, sides) deviations."""
+    """Half-width of the error band, from (n, 8) terms and (n, sides) deviations."""
+    folds: bool = True
+    """Whether weeks, months and years follow from stored days; else (percentiles) they are made of base amounts on reading."""
+    uses: tuple[str, ...] = ()
+    """References it is made with, as `factor:grid`, `tariff:*`: shown beside each value, with their sources."""
     of: str = ""
-    """The pollutant or the rule, where the family has one KPI for each."""
+    """The pollutant, rule, tariff block or series, where the family has one KPI for each."""
 
 
 def padded(*terms: FloatArray) -> FloatArray:
-    """Terms (t, p) each, side by side and filled up with NaN: (t, p, 6)."""
+    """Terms (t, p) each, side by side and filled up with NaN: (t, p, 8)."""
     full = np.full((*terms[0].shape, TERMS), np.nan)
     for place, term in enumerate(terms):
         full[..., place] = term

@@ -38,7 +38,7 @@ def demand_terms(scene: Scene, block: Block, members: Members) -> Made:
 
 
 def _peaks(scene: Scene, block: Block, members: Members, length_s: int) -> tuple[FloatArray, IntArray]:
-    """The terms (t, a, 6) and times (t, a) for one length of the demand block."""
+    """The terms (t, a, 8) and times (t, a) for one length of the demand block."""
     park, atoms = scene.registry.park, scene.atoms
     edges = base_edges(park.zone, length_s, int(atoms[0]), int(atoms[-1]))
     begins, ends = edges[:-1], edges[1:]

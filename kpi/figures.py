@@ -93,7 +93,10 @@ def _prepared(
 def _figures(scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared) -> KpiFrame:
     """The rows of one sheet, in order of target and time."""
     kpi, members = sheet[0], prepared.members
-    made = _folded(scene, prepared.source(sheet), kpi.terms)
+    atoms = prepared.source(sheet)
+    made = _folded(scene, atoms, kpi.terms)
+    if kpi.family.over_periods is not None:
+        made = kpi.family.over_periods(scene, members, sheet, atoms, made)
     kinds = np.array([subject.kind.code for subject in scene.subjects], dtype=np.int16)
     offered = np.array([[kind in one.subjects for kind in SubjectKind] for one in sheet])
     kept = members.any_of(scene.alive(members.rows, scene.periods))

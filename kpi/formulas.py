@@ -1,4 +1,4 @@
-"""The formulas, each once: terms of any level become figures. Terms are (n, 6), figures (n,)."""
+"""The formulas, each once: terms of any level become figures. Terms are (n, 8), figures (n,)."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -48,7 +48,7 @@ _AMOUNT_KINDS = {
 AMOUNT_ELEMENTS = (*_AMOUNT_KINDS.values(), _INT, _TIME)
 """What `amounts_read` answers."""
 
-_TERMS = 6
+_TERMS = 8
 _KPI_KINDS = {
     "measured": _REAL,
     "value": _REAL,

@@ -31,9 +31,13 @@ _STORED = {
 }
 
 
-def is_stored(subject: Subject, level: Level) -> bool:
-    """Whether the engine keeps these KPIs; those of meters, of tenants' hours, of base intervals and weeks are made on reading."""
-    return level in _STORED[subject.kind]
+def is_stored(subject: Subject, level: Level, kpi: Kpi) -> bool:
+    """
+    Whether the engine keeps these KPIs.
+
+    Those of meters, of tenants' hours, of base intervals and weeks are made on reading, and longer ones that do not fold.
+    """
+    return level in _STORED[subject.kind] and (kpi.folds or level <= Level.DAY)
 
 
 async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when
@@ -63,12 +67,12 @@ async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when
     if not len(channels):
         return _none(level), NullReason.NOT_CONFIGURED
     asked = [(subject.kind.code, subject.id)]
-    if is_stored(subject, level):
+    if is_stored(subject, level, kpi):
         stored = await read_kpis(conn, user.name, [kpi.key], asked, level, start_us=start_us, stop_us=stop_us)
         columns = KpiColumns(frame=stored.frame, revision=stored.revision, computed_at_us=stored.computed_at_us)
         return columns, NullReason.INSUFFICIENT_DATA
     ask = _Ask(conn=conn, user=user, registry=registry, subject=subject, kpi=kpi, channels=channels, level=level)
-    if level is Level.WEEK and subject.kind is not SubjectKind.METER:
+    if level is Level.WEEK and kpi.folds and subject.kind is not SubjectKind.METER:
         frame, amounts = await _from_days(ask, edges)
     else:
         frame, amounts = await _from_base(ask, edges)

@@ -10,15 +10,15 @@ SELECT %(park_id)s, k.subject_kind, k.subject_id, k.kpi, %(level)s, k.start, k.t
        k.flags | CASE WHEN k.final AND a.start IS NOT NULL THEN %(late)s ELSE coalesce(a.late, 0) END, k.formula_version, %(registry_version)s,
        CASE WHEN a.start IS NULL THEN 0 WHEN k.final THEN a.revision + 1 ELSE a.revision END, %(computed_at)s
 FROM (
-    SELECT n.subject_kind, n.subject_id, (%(keys)s::text[])[n.key] AS kpi, n.start, ARRAY[n.t1, n.t2, n.t3, n.t4, n.t5, n.t6] AS terms,
+    SELECT n.subject_kind, n.subject_id, (%(keys)s::text[])[n.key] AS kpi, n.start, ARRAY[n.t1, n.t2, n.t3, n.t4, n.t5, n.t6, n.t7, n.t8] AS terms,
            nullif(n.measured, 'NaN') AS measured, nullif(n.value, 'NaN') AS value, nullif(n.estimate, 'NaN') AS estimate,
            nullif(n.error, 'NaN') AS error, nullif(n.profile_coverage, 'NaN') AS profile_coverage,
            nullif(n.total_coverage, 'NaN') AS total_coverage, nullif(n.estimated_share, 'NaN') AS estimated_share,
            nullif(n.peak_at, 'epoch') AS peak_at, n.reason, n.flags & ~ %(late)s::int AS flags, n.formula_version, n.final
-    FROM unnest(%(subject_kind)s, %(subject_id)s, %(key)s, %(start)s, %(t1)s, %(t2)s, %(t3)s, %(t4)s, %(t5)s, %(t6)s, %(measured)s,
+    FROM unnest(%(subject_kind)s, %(subject_id)s, %(key)s, %(start)s, %(t1)s, %(t2)s, %(t3)s, %(t4)s, %(t5)s, %(t6)s, %(t7)s, %(t8)s, %(measured)s,
                 %(value)s, %(estimate)s, %(error)s, %(profile_coverage)s, %(total_coverage)s, %(estimated_share)s, %(peak_at)s,
                 %(reason)s, %(flags)s, %(formula_version)s, %(final)s)
-        AS n (subject_kind, subject_id, key, start, t1, t2, t3, t4, t5, t6, measured,
+        AS n (subject_kind, subject_id, key, start, t1, t2, t3, t4, t5, t6, t7, t8, measured,
               value, estimate, error, profile_coverage, total_coverage, estimated_share, peak_at,
               reason, flags, formula_version, final)
 ) k
@@ -55,7 +55,7 @@ WHERE a.subject_kind = r.kind AND a.subject_id = r.id AND a.level = %(level)s AN
 -- name: kpis_read
 SELECT array_agg(k.key), array_agg(k.subject_kind), array_agg(k.subject_id), array_agg(k.start),
        array_agg(k.terms[1]), array_agg(k.terms[2]), array_agg(k.terms[3]), array_agg(k.terms[4]), array_agg(k.terms[5]),
-       array_agg(k.terms[6]), array_agg(coalesce(k.measured, 'NaN')), array_agg(coalesce(k.value, 'NaN')),
+       array_agg(k.terms[6]), array_agg(coalesce(k.terms[7], 'NaN')), array_agg(coalesce(k.terms[8], 'NaN')), array_agg(coalesce(k.measured, 'NaN')), array_agg(coalesce(k.value, 'NaN')),
        array_agg(coalesce(k.estimate, 'NaN')), array_agg(coalesce(k.error, 'NaN')), array_agg(coalesce(k.profile_coverage, 'NaN')),
        array_agg(coalesce(k.total_coverage, 'NaN')), array_agg(coalesce(k.estimated_share, 'NaN')),
        array_agg(coalesce(k.peak_at, 'epoch')), array_agg(k.reason), array_agg(k.flags), array_agg(k.revision),

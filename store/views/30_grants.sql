@@ -4,12 +4,14 @@ GRANT USAGE ON SCHEMA public TO kawasan_write, kawasan_auth;
 GRANT SELECT ON applied_file TO kawasan_write, kawasan_auth, kawasan_api;
 
 -- Ingest and engine. Readings and conflicts are only ever added to, the ledger is counted up; users and tokens are out of reach.
-GRANT SELECT ON park, tenant, meter, channel, device, multiplier, exchange, compliance_rule TO kawasan_write;
+GRANT SELECT ON park, tenant, meter, channel, device, multiplier, exchange, compliance_rule, wire_unit, outage, correction, reference,
+    context_series, context_value, closed_period, closed_kpi, closed_amount TO kawasan_write;
 GRANT UPDATE (ticked_to) ON park TO kawasan_write;
 GRANT SELECT, INSERT ON reading, reading_conflict, batch, rejected_message TO kawasan_write;
 GRANT SELECT, INSERT, UPDATE ON latest, channel_day, ledger, ledger_rejected, rejection, rejection_quota, engine_fault TO kawasan_write;
 GRANT SELECT, INSERT, DELETE ON span_queue TO kawasan_write;
-GRANT SELECT, INSERT, UPDATE, DELETE ON amount, kpi TO kawasan_write;
+GRANT SELECT, INSERT, UPDATE, DELETE ON amount, kpi, finding TO kawasan_write;
+GRANT SELECT, INSERT ON adjustment TO kawasan_write;
 
 -- Users and their tokens, and the names of what they can be granted.
 GRANT SELECT, INSERT, UPDATE, DELETE ON app_user, user_park, user_tenant, token TO kawasan_auth;

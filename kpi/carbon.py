@@ -1,0 +1,11 @@
+"""Carbon: entries of the catalogue."""
+
+from domain.registry import Registry
+from kpi.definition import Kpi
+
+__all__ = ["carbon_kpis"]
+
+
+def carbon_kpis(_: Registry) -> tuple[Kpi, ...]:
+    """The KPIs of a park."""
+    return ()

@@ -1,0 +1,11 @@
+"""Data: entries of the catalogue."""
+
+from domain.registry import Registry
+from kpi.definition import Kpi
+
+__all__ = ["data_kpis"]
+
+
+def data_kpis(_: Registry) -> tuple[Kpi, ...]:
+    """The KPIs of a park."""
+    return ()

@@ -1,0 +1,11 @@
+"""Effluent: entries of the catalogue."""
+
+from domain.registry import Registry
+from kpi.definition import Kpi
+
+__all__ = ["effluent_kpis"]
+
+
+def effluent_kpis(_: Registry) -> tuple[Kpi, ...]:
+    """The KPIs of a park."""
+    return ()

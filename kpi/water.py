@@ -1,0 +1,11 @@
+"""Water: entries of the catalogue."""
+
+from domain.registry import Registry
+from kpi.definition import Kpi
+
+__all__ = ["water_kpis"]
+
+
+def water_kpis(_: Registry) -> tuple[Kpi, ...]:
+    """The KPIs of a park."""
+    return ()
