@@ -7,6 +7,7 @@
      |   +- UnitError         a unit that is unknown or of another dimension
      |   +- RegistryError     a park file or registry row that contradicts itself
      |   +- SettingsError     a setting that is missing or out of range
+     +- NotAllowed            the asking user may not do this
      +- DataError             the database refused the contents of a batch
      +- SchemaError           the database's schema is not one this version can work on
      +- Unavailable           a service is away; trying again may help
@@ -17,6 +18,7 @@ Bad *readings* are not errors: they are :class:`domain.readings.Rejection` value
 __all__ = [
     "DataError",
     "InputError",
+    "NotAllowed",
     "ParkError",
     "RegistryError",
     "SchemaError",
@@ -44,6 +46,10 @@ class RegistryError(InputError):
 
 class SettingsError(InputError):
     """A setting that is missing or out of range."""
+
+
+class NotAllowed(ParkError):  # noqa: N818 - a state, not a mistake
+    """The asking user may not do this; who may, the text says."""
 
 
 class DataError(ParkError):

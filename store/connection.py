@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, Connection, conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from domain.errors import DataError, SettingsError, Unavailable
+from domain.errors import DataError, InputError, NotAllowed, SettingsError, Unavailable
 from store.arrays import register_arrays
 
 __all__ = ["AsyncPool", "Role", "connect", "database_errors", "open_pool"]
@@ -40,6 +40,9 @@ _NETWORK = {
 }
 # 22 data exception, 23 integrity, 54 a row too wide for an index or a page.
 _CONTENT_CLASSES = frozenset({"22", "23", "54"})
+# What functions of store/views raise on purpose.
+_OURS = "KW"
+_NOT_ALLOWED = "KW403"
 
 
 class Role(StrEnum):
@@ -86,6 +89,8 @@ def database_errors(doing: str) -> Iterator[None]:
 
     Raises
     ------
+    InputError, NotAllowed
+        A named function of ours refused what was asked for (KW422), or who asked (KW403); the text is its own.
     DataError
         The database refused the contents (SQLSTATE classes 22, 23 and 54); the same contents will be refused again.
     Unavailable
@@ -94,10 +99,17 @@ def database_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if (error.sqlstate or "")[:2] == _OURS:
+            raise _refusal(error) from error
         text = f"{doing}: {_sentence(error)}"
         if (error.sqlstate or "")[:2] in _CONTENT_CLASSES or isinstance(error, psycopg.DataError):
             raise DataError(text) from error
         raise Unavailable(text) from error
+
+
+def _refusal(error: psycopg.Error) -> InputError | NotAllowed:
+    text = error.diag.message_primary or str(error)
+    return NotAllowed(text) if error.sqlstate == _NOT_ALLOWED else InputError(text)
 
 
 def _sentence(error: psycopg.Error) -> str:

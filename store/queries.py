@@ -33,6 +33,7 @@ __all__ = [
     "StoredAmounts",
     "StoredKpis",
     "asking",
+    "changing",
     "read_amounts",
     "read_kpis",
     "read_latest",
@@ -77,6 +78,16 @@ async def asking(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
     """A read-only transaction on one snapshot, in which the views show what `user` may see."""
     with database_errors("reading"):
         async with conn.transaction():
+            await conn.execute(query("asking"), {"user": user})
+            yield
+
+
+@asynccontextmanager
+async def changing(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
+    """A transaction that may change what the named functions of schema `api` let `user` change."""
+    with database_errors("changing"):
+        async with conn.transaction():
+            await conn.execute(query("changing"))
             await conn.execute(query("asking"), {"user": user})
             yield
 

@@ -27,11 +27,13 @@ __all__ = [
     "append_spans",
     "append_tick",
     "faults",
+    "last_span",
     "lock_park",
     "pending_spans",
     "resolve_fault",
     "set_fault",
     "set_ticked_to",
+    "spans_left",
     "take_spans",
 ]
 
@@ -148,6 +150,20 @@ def pending_spans(conn: Connection[Any], park_id: int) -> tuple[int, float]:
     with database_errors("looking at the queue"):
         row = conn.execute(query("spans_pending"), {"park_id": park_id}).fetchone()
     return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+
+def last_span(conn: Connection[Any]) -> int:
+    """Number of the newest row of the queue; 0: it is empty."""
+    with database_errors("looking at the queue"):
+        row = conn.execute(query("queue_last")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def spans_left(conn: Connection[Any], park_id: int, last: int) -> int:
+    """How many rows up to a number still wait in the queue of a park."""
+    with database_errors("looking at the queue"):
+        row = conn.execute(query("queue_left"), {"park_id": park_id, "last": last}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def set_fault(

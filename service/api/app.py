@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from service.api import routes_health, routes_ingest, routes_live, routes_numbers, routes_registry
+from service.api import routes_health, routes_ingest, routes_live, routes_numbers, routes_periods, routes_registry
 from service.api.headers import HeadersMiddleware
 from service.api.metrics import MetricsMiddleware, installed_version
 from service.api.problem import add_problems
@@ -70,7 +70,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     add_problems(app)
-    for router in (routes_registry.router, routes_numbers.router, routes_live.router, routes_ingest.router):
+    for router in (
+        routes_registry.router,
+        routes_numbers.router,
+        routes_periods.router,
+        routes_live.router,
+        routes_ingest.router,
+    ):
         app.include_router(router, prefix="/api/v1")
     app.include_router(routes_health.router)
     app.include_router(pages.router)

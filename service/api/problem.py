@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from domain.errors import InputError, ParkError, Unavailable
+from domain.errors import InputError, NotAllowed, ParkError, Unavailable
 
 __all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "refused"]
 
@@ -64,6 +64,8 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
         return _answer(request, error.status, str(error), headers=error.headers)
     if isinstance(error, InputError):
         return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    if isinstance(error, NotAllowed):
+        return _answer(request, HTTPStatus.FORBIDDEN, str(error))
     if isinstance(error, Unavailable):
         _logger.warning("unavailable", extra={"path": request.url.path, "reason": str(error)})
         detail = "the database cannot be reached now; try again in some seconds"

@@ -17,9 +17,12 @@ _OFFICER = (
     *(f"load_{key}" for key in CONCENTRATIONS),
     "fwmc_",
     "removal_",
+    "specific_load_",
     "compliance_",
     "time_above_",
     "excess_load_",
+    "flow_per_area",
+    "treated_share",
 )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from domain.errors import ParkError, SettingsError
 from service.api.metrics import installed_version
-from service.cli import checks, demo, meters, parks, processes, rejections, users
+from service.cli import checks, demo, meters, parks, periods, processes, recompute, rejections, users
 
 __all__ = ["app", "main"]
 
@@ -54,6 +54,8 @@ app.command("simulate")(meters.simulate)
 app.command("replay")(meters.replay)
 app.add_typer(rejections.app, name="rejections")
 app.command("import")(meters.import_file)
+app.command("recompute")(recompute.recompute_command)
+app.add_typer(periods.app, name="period")
 app.command("check")(checks.check)
 app.add_typer(users.app, name="user")
 

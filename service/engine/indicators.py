@@ -17,6 +17,7 @@ from kpi.definition import Kpi
 from kpi.weights import TRAILING_DAYS, Weights, trailing_start, trailing_weights, weight_days
 from service.engine.amounts import Days, Stamp
 from store.amounts import read_amounts
+from store.closing import adjust_closed
 from store.kpis import read_kpis, write_kpis
 
 __all__ = ["recompute_kpis", "touched_days"]
@@ -121,6 +122,7 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
     for level in levels:
         for period in _periods(registry, level, days_us):
             _fold(work, subjects, channels, level, period)
+    adjust_closed(conn, registry.park.id, int(days_us[0]), int(days_us[-1]) + 1)
 
 
 def _fold(

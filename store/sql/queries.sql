@@ -39,3 +39,7 @@ SELECT source, hour, reason, n
 FROM ledger_rejected
 WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
 ORDER BY hour, source, reason
+
+-- name: changing
+-- Connections of the API read by default; the first statement of a transaction that writes, as one that sees others' commits.
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE

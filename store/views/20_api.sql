@@ -119,7 +119,8 @@ WHERE k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator
    OR (k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role = 'officer')
        AND (k.subject_kind < 2 OR k.subject_id IN (SELECT m.id FROM api.meter m))
        AND k.kpi <> 'load_factor' -- begins like a pollutant's load, and is about electricity
-       AND k.kpi LIKE ANY (ARRAY['load\_%', 'fwmc\_%', 'removal\_%', 'compliance\_%', 'time\_above\_%', 'excess\_load\_%']))
+       AND k.kpi LIKE ANY (ARRAY['load\_%', 'fwmc\_%', 'removal\_%', 'specific\_load\_%', 'compliance\_%', 'time\_above\_%',
+                                  'excess\_load\_%', 'flow\_per\_area', 'treated\_share']))
    OR (k.subject_kind = 1 AND k.subject_id IN (SELECT o.id FROM api.own_tenant o))
    OR (k.subject_kind = 2 AND k.subject_id IN (SELECT m.id FROM public.meter m JOIN api.own_tenant o ON o.id = m.tenant_id));
 
