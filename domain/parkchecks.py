@@ -31,7 +31,9 @@ _NETWORKS: Mapping[str, str] = {
     **dict.fromkeys(("energy_import", "energy_export", "energy_generation"), "electricity"),
     **dict.fromkeys(("energy_reactive_lagging", "energy_reactive_leading"), "electricity"),
     **dict.fromkeys(("power", "voltage", "current"), "electricity"),
-    **dict.fromkeys(("water_in", "water_flow", "water_reuse", "pressure"), "water"),
+    **dict.fromkeys(("gas", "diesel", "steam"), "fuel"),
+    **dict.fromkeys(("water_in", "water_surface", "water_ground", "water_rain", "water_reclaimed"), "water"),
+    **dict.fromkeys(("water_flow", "water_reuse", "pressure"), "water"),
     **dict.fromkeys(("effluent_volume", "effluent_flow", *CONCENTRATIONS), "effluent"),
 }
 
@@ -75,7 +77,7 @@ class _Site:
 
 
 def networks(meter: MeterEntry) -> frozenset[str]:
-    """Which networks a meter is part of (`electricity`, `water`, `effluent`), by the quantities it measures."""
+    """Which networks a meter is part of (`electricity`, `fuel`, `water`, `effluent`), by the quantities it measures."""
     return frozenset(_NETWORKS[channel.quantity] for channel in meter.channels if channel.quantity in _NETWORKS)
 
 

@@ -22,7 +22,14 @@ _STOCK_NETWORK: Mapping[str, str] = {
     "energy_generation": "electricity",
     "energy_reactive_lagging": "electricity",
     "energy_reactive_leading": "electricity",
+    "gas": "fuel",
+    "diesel": "fuel",
+    "steam": "fuel",
     "water_in": "water",
+    "water_surface": "water",
+    "water_ground": "water",
+    "water_rain": "water",
+    "water_reclaimed": "water",
     "water_reuse": "water",
     "effluent_volume": "effluent",
 }
@@ -36,7 +43,7 @@ class Shown:
     """A number of the model: a rate of a meter (`stock` names what it adds up to), or a level of one."""
 
     network: str
-    """`electricity`, `water` or `effluent`."""
+    """`electricity`, `fuel`, `water` or `effluent`."""
     row: int
     """Of the meter in its network."""
     stock: str | None
@@ -129,7 +136,7 @@ def _shown(plant: Plant, meter: PlacedMeter, quantity: str) -> Shown:
     preferred = {"voltage": "electricity", "current": "electricity", "pressure": "water"}.get(quantity, "effluent")
     if quantity in CONCENTRATIONS:
         preferred = "effluent"
-    order = (preferred, "effluent", "water", "electricity")
+    order = (preferred, "effluent", "water", "fuel", "electricity")
     network = next(name for name in order if meter.place in getattr(plant, name).row)
     return Shown(network=network, row=_row(plant, network, meter), stock=None, level=quantity)
 

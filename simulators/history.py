@@ -24,7 +24,7 @@ _CHUNK = 288
 """Steps that are computed together: one day."""
 _CHUNKS_KEPT = 4
 _STEP_H = STEP_US / HOUR_US
-_MAIN_STOCK: Mapping[str, str] = {"electricity": "power", "water": "water_in", "effluent": "effluent_volume"}
+_MAIN_STOCK: Mapping[str, str] = {"electricity": "power", "fuel": "gas", "water": "water_in", "effluent": "effluent_volume"}
 
 
 class History:
@@ -123,6 +123,6 @@ def _rate(made: Rates, shown: Shown) -> FloatArray:
     if shown.stock == "power":
         net: FloatArray = made.energy_import[shown.row] - made.energy_export[shown.row]
         return net
-    attribute = {"electricity": shown.stock, "water": "water", "effluent": "effluent"}[shown.network]
+    attribute = shown.stock if shown.network == "electricity" else shown.network
     rate: FloatArray = getattr(made, attribute)[shown.row]
     return rate

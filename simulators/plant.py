@@ -18,16 +18,17 @@ __all__ = ["FAR_FUTURE_US", "Network", "PlacedMeter", "Plant", "plant_of"]
 
 FAR_FUTURE_US = 2**62
 
-_LOSS: Mapping[str, float] = {"electricity": 0.018, "water": 0.03, "effluent": 0.0}
+_LOSS: Mapping[str, float] = {"electricity": 0.018, "fuel": 0.0, "water": 0.03, "effluent": 0.0}
 """Lost between a bulk meter and the meters below it, as a share of what they show."""
-_LEAK: Mapping[str, float] = {"electricity": 0.0, "water": 0.02, "effluent": 0.0}
+_LEAK: Mapping[str, float] = {"electricity": 0.0, "fuel": 0.0, "water": 0.02, "effluent": 0.0}
 """Lost below a bulk meter day and night, as a share of what the meters below it show at full work."""
 _ADDS: Mapping[MeterRole, float] = {MeterRole.GENERATION: -1.0, MeterRole.EXPORT: 0.0, MeterRole.REUSE: 0.0}
 """What a meter adds to the one above it, where that is not its own rate."""
-_DEFAULT_SIZE: Mapping[str, float] = {"electricity": 100.0, "water": 10.0, "effluent": 8.0}
+_DEFAULT_SIZE: Mapping[str, float] = {"electricity": 100.0, "fuel": 20.0, "water": 10.0, "effluent": 8.0}
 _SIZING: Mapping[str, tuple[str, ...]] = {
     "electricity": ("energy_import", "energy_generation", "energy_export"),
-    "water": ("water_in", "water_reuse"),
+    "fuel": ("gas", "diesel", "steam"),
+    "water": ("water_in", "water_surface", "water_ground", "water_rain", "water_reclaimed", "water_reuse"),
     "effluent": ("effluent_volume",),
 }
 _LEAST_SHARE, _MOST_SHARE = 0.34, 0.52
@@ -108,6 +109,8 @@ class Plant:
     """When the park begins; registers are counted from there. [us UTC]"""
     meters: tuple[PlacedMeter, ...]
     electricity: Network
+    fuel: Network
+    """Gas, diesel and steam: each meter measures one of them."""
     water: Network
     effluent: Network
     discharged: Links
@@ -136,6 +139,7 @@ def plant_of(file: ParkFile, seed: int) -> Plant:
         start_us=from_datetime(file.park.valid_from),
         meters=meters,
         electricity=_network("electricity", meters, seed),
+        fuel=_network("fuel", meters, seed),
         water=water,
         effluent=effluent,
         discharged=_discharged(water, effluent),

@@ -41,6 +41,8 @@ class Rates:
     energy_reactive_lagging: FloatArray
     """[kvar]"""
     energy_reactive_leading: FloatArray
+    fuel: FloatArray
+    """[unit of each meter per hour]"""
     water: FloatArray
     """[m3/h]"""
     effluent: FloatArray
@@ -76,6 +78,7 @@ def rates(plant: Plant, first_step: int, steps: int) -> Rates:
         energy_generation=generation,
         energy_reactive_lagging=np.maximum(reactive, 0.0),
         energy_reactive_leading=np.maximum(-reactive, 0.0),
+        fuel=plant.fuel.shown.sums(_at_work(plant.fuel, now, least=0.10)),
         water=water[:, RETENTION_STEPS:],
         effluent=_effluent(plant, water, when),
     )

@@ -64,13 +64,15 @@ def test_the_example_park_measures_every_stage_from_bulk_supply_to_the_river(par
         "effluent_volume",
     } <= quantities
     assert {"effluent_flow", "ph", "cod", "tss", "nh3n"} <= quantities
+    assert {"gas", "diesel", "steam", "water_ground", "water_rain", "water_reclaimed", "water_reuse"} <= quantities
 
 
 def test_every_use_of_electricity_and_water_in_the_example_park_lies_below_a_bulk_meter(park: ParkFile) -> None:
     by_place = {f"{tenant.key}/{meter.key}": meter for tenant in park.tenants for meter in tenant.meters}
 
     for meter in meters(park):
-        if meter.role is MeterRole.USE and networks(meter) & {"electricity", "water"}:
+        own_source = {channel.quantity for channel in meter.channels} & {"water_ground", "water_rain", "water_reclaimed"}
+        if meter.role is MeterRole.USE and networks(meter) & {"electricity", "water"} and not own_source:
             top = meter
             while top.parent is not None:
                 top = by_place[top.parent]

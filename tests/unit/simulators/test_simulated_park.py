@@ -116,7 +116,7 @@ def test_treatment_takes_most_of_the_pollution_out(morning: tuple[Report, ...]) 
 
 
 def test_a_firm_discharges_less_than_it_takes_in(park: SimulatedPark) -> None:
-    for tenant in ("tirta-celup", "omega-susu", "wahana-resin"):
+    for tenant in ("ulin-tekstil", "omega-susu", "wahana-resin"):
         intake = use(park, f"{tenant}/water", "water_in", MONDAY_US, MONDAY_US + 2 * DAY_US)
         discharge = use(park, f"{tenant}/effluent", "effluent_volume", MONDAY_US, MONDAY_US + 2 * DAY_US)
         assert 0.55 < discharge / intake < 0.9
