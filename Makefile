@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock bench clean
+.PHONY: help demo test lint lock bench docs clean
 
 PACKAGES := domain simulators ingest store kpi alerts service
 CHECKED := $(PACKAGES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
@@ -39,6 +39,11 @@ bench:  ## measure this machine: how fast readings are stored, and how soon the 
 	@.ci/venv dev
 	@.venv/bin/python -m tests.support.prepare
 	@set -e; for file in benchmarks/bench_*.py; do .venv/bin/python -m "benchmarks.$$(basename "$$file" .py)" $(ARGS); done
+
+docs:  ## write the pages that are made from the code: docs/reference/kpis.md
+	@.ci/venv dev
+	.venv/bin/python -c 'from kpi.describe import catalogue_page; print(catalogue_page(), end="")' > docs/reference/kpis.md.new
+	mv docs/reference/kpis.md.new docs/reference/kpis.md
 
 clean:  ## remove .venv, caches and build leftovers; data of the demo stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

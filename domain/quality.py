@@ -6,7 +6,7 @@ everything that is *derived* lives on the amounts.
 
 from enum import IntFlag
 
-__all__ = ["UNUSABLE", "Flag", "Quality"]
+__all__ = ["UNUSABLE", "Flag", "Mark", "Quality"]
 
 
 class Quality(IntFlag):
@@ -30,6 +30,17 @@ class Quality(IntFlag):
 
 UNUSABLE = Quality.CALIBRATION | Quality.MAINTENANCE | Quality.FAULT | Quality.OUT_OF_RANGE
 """A reading with any of these bits is kept, shown, and used for no number."""
+
+
+class Mark(IntFlag):
+    """What corrections made of a reading, in bits above a source's own; only in memory, never stored."""
+
+    EDITED = 1 << 20
+    """A correction gave its value; what the source said of it no longer holds."""
+    VOIDED = 1 << 21
+    """A correction took it from use."""
+    UNHEARD = 1 << 22
+    """No stored reading stands here: it fills no slot."""
 
 
 class Flag(IntFlag):
@@ -57,3 +68,7 @@ class Flag(IntFlag):
     """Two different values claim one time inside; neither is used."""
     LOWER_BOUND = 1024
     """Of a KPI: part of what it sums was missing at that time, so it is at least this much."""
+    EDITED = 2048
+    """A correction gave a value that it is made of, or took a reading inside from use."""
+    PROFILE = 4096
+    """What was estimated has the course of like days; without it, it is spread evenly."""

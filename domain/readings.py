@@ -13,10 +13,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.contextentries import ContextEntry
 from domain.errors import InputError
 from domain.time import IntArray
 
-__all__ = ["Batch", "Message", "Outcome", "ReadingBatch", "Reason", "Rejection", "Span"]
+__all__ = ["Batch", "ContextValue", "Message", "Outcome", "ReadingBatch", "Reason", "Rejection", "Span"]
 
 
 class Reason(StrEnum):
@@ -29,7 +30,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     """The payload is not JSON, or JSON of another shape than the wire format's."""
     TOPIC = "topic"
-    """The topic is not `kawasan/v1/{park}/{tenant}/{meter}`."""
+    """The topic is not `kawasan/v1/{park}/{tenant}/{meter}`, nor `.../_context`."""
     UNKNOWN_METER = "unknown_meter"
     UNKNOWN_CHANNEL = "unknown_channel"
     UNIT = "unit"
@@ -43,6 +44,8 @@ class Reason(StrEnum):
     """No time, a naive time, or text that is no RFC 3339 time."""
     CLOCK = "clock"
     """Before the channel's life, older than the oldest allowed, or too far in the future."""
+    CONTEXT = "context"
+    """An entered value that is not right, or that covers another one only in part."""
     DATABASE = "database"
     """The database refused the contents of this message."""
 
@@ -100,6 +103,20 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextValue:
+    """A value that a message enters into a context series."""
+
+    message: int
+    """Index of the message it came from."""
+    place: str
+    """Where in the payload, as in :class:`Rejection`."""
+    park_id: int
+    tenant_id: int
+    """:data:`domain.context.PARK_WIDE` for the whole park."""
+    entry: ContextEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What is committed in one transaction: messages, what was read in them, what was set aside."""
 
@@ -108,11 +125,12 @@ class Batch:
     """Per message, who is accountable for it in the ledger: `park/tenant` of a known meter, `unknown`, or its import."""
     readings: ReadingBatch
     rejections: tuple[Rejection, ...]
+    contexts: tuple[ContextValue, ...] = ()
 
     @property
     def received(self) -> int:
         """How many values came in, good and bad."""
-        return len(self.readings) + sum(rejection.values for rejection in self.rejections)
+        return len(self.readings) + len(self.contexts) + sum(rejection.values for rejection in self.rejections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

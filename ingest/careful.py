@@ -19,7 +19,7 @@ from ingest.columns import WHOLE, Columns, place_of, rejection
 from ingest.directory import ChannelEntry, MeterEntry
 from ingest.texts import kind_of
 
-__all__ = ["QUALITY_WORDS", "READING_KEYS", "Refused", "is_private", "read_carefully"]
+__all__ = ["QUALITY_WORDS", "READING_KEYS", "Refused", "is_private", "json_content", "read_carefully"]
 
 QUALITY_WORDS = {quality.name.lower(): quality.value for quality in Quality if quality.name}
 READING_KEYS = ("ts", "values", "quality", "units")
@@ -65,7 +65,7 @@ def read_carefully(columns: Columns, index: int, payload: bytes, meter: MeterEnt
     Refused
         The whole message is set aside; nothing was added.
     """
-    readings = list(_readings(_content(payload)))
+    readings = list(_readings(json_content(payload)))
     if sum(_count(reading) for _, reading in readings) > most_values:
         raise Refused(Reason.TOO_LARGE, f"more than {most_values} values in one message; split it")
     bounds = _Bounds(units=set())
@@ -95,7 +95,7 @@ def is_private(key: str) -> bool:
     return key.startswith(("_", "x-"))
 
 
-def _content(payload: bytes) -> object:
+def json_content(payload: bytes) -> object:
     """The JSON of a payload; numbers that are not finite come as such, doubled keys are told."""
     if b"\0" in payload:
         raise Refused(Reason.ENCODING, "the payload holds a NUL")

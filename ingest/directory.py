@@ -4,21 +4,26 @@ What concerns single values is kept in columns as well, so that factors, shifts 
 values of a batch at once.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.registry import Channel, Kind, Registry, Stamp
+from domain.context import PARK_WIDE
+from domain.registry import OPERATOR, Channel, Kind, Registry, Stamp
 from domain.time import SECOND_US, IntArray
 from domain.units import conversion_factor
 
-__all__ = ["PREFIX", "ChannelEntry", "Directory", "MeterEntry"]
+__all__ = ["CONTEXT_LEVEL", "PREFIX", "ChannelEntry", "ContextTopic", "Directory", "MeterEntry"]
 
 PREFIX = "kawasan/v1"
 """What every topic begins with."""
+
+CONTEXT_LEVEL = "_context"
+"""Where a topic of readings names the meter, that of entered values has this."""
 
 _FOREVER_US = 2**62
 
@@ -55,6 +60,19 @@ class MeterEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextTopic:
+    """Whose entered values come by a topic."""
+
+    source: str
+    """`park/tenant`, for the ledger."""
+    park_id: int
+    tenant_id: int
+    """:data:`PARK_WIDE` for the operator's topic: its values are of the whole park."""
+    zone: ZoneInfo
+    """In which a month without times is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """All meters that may publish, by topic, and all their channels in columns of one length."""
 
@@ -65,6 +83,8 @@ class Directory:
     shift_us: IntArray
     valid_from_us: IntArray
     valid_to_us: IntArray
+    contexts: MappingProxyType[bytes, ContextTopic] = field(default_factory=lambda: MappingProxyType({}))
+    """By topic, whose entered values may come by it."""
 
     @classmethod
     def of(cls, registries: Iterable[Registry]) -> "Directory":
@@ -78,7 +98,8 @@ class Directory:
         """
         meters: dict[bytes, MeterEntry] = {}
         channels: list[ChannelEntry] = []
-        for registry in registries:
+        known = tuple(registries)
+        for registry in known:
             _add(registry, meters, channels)
         return cls(
             meters=MappingProxyType(meters),
@@ -88,7 +109,18 @@ class Directory:
             shift_us=np.array([entry.shift_us for entry in channels], dtype=np.int64),
             valid_from_us=np.array([entry.valid_from_us for entry in channels], dtype=np.int64),
             valid_to_us=np.array([entry.valid_to_us for entry in channels], dtype=np.int64),
+            contexts=MappingProxyType(dict(_contexts(known))),
         )
+
+
+def _contexts(registries: Iterable[Registry]) -> Iterator[tuple[bytes, ContextTopic]]:
+    for registry in registries:
+        park = registry.park
+        for tenant in registry.tenants:
+            source = f"{park.key}/{tenant.key}"
+            tenant_id = PARK_WIDE if tenant.key == OPERATOR else tenant.id
+            topic = ContextTopic(source=source, park_id=park.id, tenant_id=tenant_id, zone=park.zone)
+            yield f"{PREFIX}/{source}/{CONTEXT_LEVEL}".encode(), topic
 
 
 def _add(registry: Registry, meters: dict[bytes, MeterEntry], channels: list[ChannelEntry]) -> None:

@@ -1,6 +1,7 @@
 """Batches cut into parts, each a batch of its own that can be committed alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,8 @@ def ranges(batch: Batch, most_values: int) -> Iterator[tuple[int, int]]:
     values = np.bincount(batch.readings.message, minlength=len(batch.messages))
     for one in batch.rejections:
         values[one.message] += one.values
+    for entered in batch.contexts:
+        values[entered.message] += 1
     begin, held = 0, 0
     for message, count in enumerate(values.tolist()):
         if message > begin and held + count > most_values:
@@ -51,6 +54,9 @@ def part_of(batch: Batch, begin: int, end: int) -> Batch:
             quality=readings.quality[first:last],
         ),
         rejections=tuple(_moved(one, begin) for one in batch.rejections if begin <= one.message < end),
+        contexts=tuple(
+            replace(one, message=one.message - begin) for one in batch.contexts if begin <= one.message < end
+        ),
     )
 
 

@@ -5,7 +5,8 @@ One topic per meter, `kawasan/v1/{park}/{tenant}/{meter}`, and JSON in one of tw
     {"ts": "2026-11-24T08:15:00+07:00", "values": {"energy_import": 123.4}}
     {"readings": [{"ts": 1795483800000, "values": {...}, "quality": {...}, "units": {...}}, ...]}
 
-`docs/wire-format.md` says it for the people who connect meters.
+`docs/wire-format.md` says it for the people who connect meters. Beside them, `kawasan/v1/{park}/{tenant}/_context` takes
+entered values, which :mod:`ingest.entered` reads.
 
 Plain readings of known channels are read by msgspec into typed objects; anything else goes
 the careful way of :mod:`ingest.careful`. Both end in the same columns, and mean the same.
@@ -17,11 +18,12 @@ from typing import NoReturn
 
 import msgspec
 
-from domain.readings import Batch, Message, Reason
+from domain.readings import Batch, ContextValue, Message, Reason
 from domain.time import DAY_US, SECOND_US
 from ingest.careful import Refused, read_carefully
 from ingest.columns import WHOLE, Columns, rejection
-from ingest.directory import PREFIX, Directory, MeterEntry
+from ingest.directory import PREFIX, ContextTopic, Directory, MeterEntry
+from ingest.entered import read_context_message
 
 __all__ = ["Limits", "decode"]
 
@@ -79,30 +81,46 @@ def decode(messages: Sequence[Message], directory: Directory, now_us: int, limit
         With the same messages in the same order; its readings and rejections are in the order of the messages.
     """
     columns = Columns()
-    sources = []
+    sources: list[str] = []
+    contexts: list[ContextValue] = []
     for index, message in enumerate(messages):
         meter = directory.meters.get(message.topic)
-        sources.append(_source(message, meter))
+        entered = directory.contexts.get(message.topic) if meter is None else None
+        sources.append(_source(message, entered or meter))
         try:
-            _read(columns, index, message, meter, limits)
+            if entered is not None:
+                _check_size(message, limits)
+                contexts += read_context_message(columns, index, message.payload, entered, limits.values)
+            else:
+                _read(columns, index, message, meter, limits)
         except Refused as refused:
             columns.rejections.append(rejection(index, "", refused.reason, refused.detail))
     readings, rejections = columns.finished(
         messages, directory, oldest_us=now_us - limits.oldest_us, latest_us=now_us + limits.future_us
     )
-    return Batch(messages=tuple(messages), sources=tuple(sources), readings=readings, rejections=rejections)
+    return Batch(
+        messages=tuple(messages),
+        sources=tuple(sources),
+        readings=readings,
+        rejections=rejections,
+        contexts=tuple(contexts),
+    )
 
 
-def _source(message: Message, meter: MeterEntry | None) -> str:
+def _source(message: Message, known: MeterEntry | ContextTopic | None) -> str:
     if message.origin != "mqtt":
         return message.origin
-    return UNKNOWN_SOURCE if meter is None else meter.source
+    return UNKNOWN_SOURCE if known is None else known.source
 
 
-def _read(columns: Columns, index: int, message: Message, meter: MeterEntry | None, limits: Limits) -> None:
+def _check_size(message: Message, limits: Limits) -> None:
     size = len(message.payload)
     if size > limits.message_bytes:
         raise Refused(Reason.TOO_LARGE, f"payload of {size} bytes; at most {limits.message_bytes} are taken")
+
+
+def _read(columns: Columns, index: int, message: Message, meter: MeterEntry | None, limits: Limits) -> None:
+    _check_size(message, limits)
     if meter is None:
         _refuse_topic(message.topic)
     if not _read_plain(columns, index, message.payload, meter, most_values=limits.values):

@@ -104,17 +104,24 @@ def _note(cells: Cells, notes: Notes, sums: Sums) -> None:
         add_flags(sums, cells.places(notes.group, cells.bins(notes.ts_us)), notes.flag)
 
 
+def _mark(segments: Segments, segment: IntArray, cell: IntArray, sums: Sums) -> None:
+    """Set the flags of segments in the cells in which they have a piece."""
+    marked = np.flatnonzero(segments.flags[segment])
+    add_flags(sums, cell[marked], segments.flags[segment[marked]])
+
+
 def _interval_sums(task: Task, window: Stored) -> Sums:
     table, cells = task.source.table, task.cells
     whole, once = interval_segments(table, window)
     sums = Sums.empty(len(cells))
-    segment, cell, x0, x1 = pieces_of(cells, whole)
+    segment, whole_cell, x0, x1 = pieces_of(cells, whole)
     value, full = whole.amount[segment], table.interval_us[task.rows[whole.groups(segment)]]
     share = np.where(x1 - x0 == full, value, value * (x1 - x0) / full)
-    sums.amount[:] = sums_by(cell, share, len(cells))
+    sums.amount[:] = sums_by(whole_cell, share, len(cells))
     _, cell, x0, x1 = pieces_of(cells, once)
     sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(cells))
     _note(cells, whole.notes, sums)
+    _mark(whole, segment, whole_cell, sums)
     return sums
 
 
@@ -133,8 +140,7 @@ def _product_sums(task: Task) -> Sums:
     segment, cell, x0, x1 = pieces_of(cells, segments)
     sums.amount[:] = sums_by(cell, segments.amount[segment] * (x1 - x0), len(cells))
     sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(cells))
-    marked = np.flatnonzero(segments.flags[segment])
-    add_flags(sums, cell[marked], segments.flags[segment[marked]])
+    _mark(segments, segment, cell, sums)
     _note(cells, segments.notes, sums)
     return sums
 
@@ -170,6 +176,7 @@ def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, _Held]:
         low[cell[first]] = np.minimum.reduceat(value, first)
         high[cell[first]] = np.maximum.reduceat(value, first)
         last[cell[first]] = value[np.append(first[1:], len(cell)) - 1]
+    _mark(segments, segment, cell, sums)
     _note(cells, segments.notes, sums)
     return sums, _Held(mean=mean, low=low, high=high, last=last)
 

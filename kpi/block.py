@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InputError
 from domain.context import ContextFrame
+from domain.errors import InputError
 from domain.frames import AmountFrame, FloatArray, Subject
 from domain.quality import Flag
 from domain.registry import Park, Registry
@@ -53,9 +53,33 @@ class Scene:
         return self.weights.of(members.channel_id, last_days(self.registry.park, edges))
 
     def expected_s(self, rows: Rows, edges: IntArray) -> FloatArray:
-        """(r, p) time in which each row should have been measured: its life, up to the tick. [s]"""
-        until = np.minimum(rows.to_us, self.ticked_us)
-        return overlap(rows.from_us[:, None], until[:, None], edges[:-1], edges[1:]) / SECOND_US
+        """(r, p) time in which each row should have been measured: its life in service, up to the tick. [s]"""
+        return self._served_us(rows, np.minimum(rows.to_us, self.ticked_us), edges) / SECOND_US
+
+    def serves(self, rows: Rows, edges: IntArray) -> BoolArray:
+        """(r, p) whether anything is expected of each row in each interval, past or to come."""
+        return self._served_us(rows, rows.to_us, edges) > 0
+
+    def _served_us(self, rows: Rows, until_us: IntArray, edges: IntArray) -> IntArray:
+        served = overlap(rows.from_us[:, None], until_us[:, None], edges[:-1], edges[1:])
+        meter = self.tree.meter[rows.channel]
+        some = np.flatnonzero(self.tree.outages.counts(meter))
+        if len(some):
+            begin = np.maximum(rows.from_us[some][:, None], edges[:-1])
+            end = np.minimum(until_us[some][:, None], edges[1:])
+            shape = begin.shape
+            lost = self.tree.outages.length(np.repeat(meter[some], shape[1]), begin.ravel(), end.ravel())
+            served[some] -= lost.reshape(shape)
+        return served
+
+    def served_between(self, rows: Rows, row: IntArray, start_us: IntArray, stop_us: IntArray) -> IntArray:
+        """(k,) how long something is expected of a row, up to the tick, within each `[start, stop)`. [us]"""
+        begin = np.maximum(rows.from_us[row], start_us)
+        end = np.minimum(np.minimum(rows.to_us[row], self.ticked_us), stop_us)
+        served: IntArray = np.maximum(end - begin, 0)
+        if len(self.tree.outages):
+            served -= self.tree.outages.length(self.tree.meter[rows.channel[row]], begin, end)
+        return served
 
     def alive(self, rows: Rows, edges: IntArray) -> BoolArray:
         """(r, p) whether each row counts at all in each interval, past or to come."""
@@ -131,6 +155,10 @@ class Block:
             extremes.ravel()[keys[first]] = reduction.reduceat(values, first)
         return extremes
 
+    def scaled(self, factor: FloatArray | float) -> "Block":
+        """The same entries in another unit, or in money; NaN: nothing is known of it."""
+        return replace(self, amount=self.amount * factor, estimated=self.estimated * factor)
+
     def only(self, chosen: IntArray | BoolArray) -> "Block":
         """Some of the entries, in the same order."""
         columns = {column.name: getattr(self, column.name)[chosen] for column in fields(self) if column.name != "shape"}
@@ -178,7 +206,7 @@ def lay(scene: Scene, rows: Rows, channel: IntArray | None = None) -> Block:
     stop_us = cells[cell + 1]
     lives = overlap(rows.from_us[row], rows.to_us[row], start_us, stop_us) > 0
     row, source, start_us, stop_us, cell = (part[lives] for part in (row, source, start_us, stop_us, cell))
-    expected_s = overlap(rows.from_us[row], np.minimum(rows.to_us[row], scene.ticked_us), start_us, stop_us) / SECOND_US
+    expected_s = scene.served_between(rows, row, start_us, stop_us) / SECOND_US
     measured_s, estimated = frame.measured_s[source], frame.estimated[source]
     flags = frame.flags[source].astype(np.int64)
     # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
@@ -229,17 +257,28 @@ class Coverage:
     total: FloatArray
 
 
-def coverage(scene: Scene, block: Block, members: Members) -> Coverage:
+def coverage(scene: Scene, block: Block, members: Members, scale: FloatArray | None = None) -> Coverage:
     """
     Coverage of sums over each interval of the level, weighted by what the members usually amount to.
 
     Of a balance, the smaller coverage of its two sides.
+
+    Parameters
+    ----------
+    scene : Scene
+    block : Block
+    members : Members
+    scale : float64 (r, p), optional
+        What a unit of each row is worth where the units of the rows differ; 0: the row does not count, NaN: not known.
     """
     edges = scene.periods
     expected = scene.expected_s(members.rows, edges)
+    worth = scene.weights_of(members, edges)
+    if scale is not None:
+        expected, worth = np.where(scale == 0, 0.0, expected), worth * scale
     covered = block.summed(block.covered_s, edges)
     known = np.minimum(covered + block.summed(_closed_gaps(scene, block, members.rows), edges), expected)
-    weight = spread(members, scene.weights_of(members, edges), expected)
+    weight = spread(members, worth, expected)
     whole = _weighted(members, weight, expected)
     shares = []
     for seconds in (np.minimum(covered, expected), known):
@@ -258,8 +297,7 @@ def _closed_gaps(scene: Scene, block: Block, rows: Rows) -> FloatArray:
     length_us = np.rint(frame.gap_s[source] * SECOND_US).astype(np.int64)
     period = np.searchsorted(scene.periods, block.start_us, side="right") - 1
     closed = (length_us > 0) & (stop_us <= scene.periods[period + 1])
-    until = np.minimum(rows.to_us[block.row], scene.ticked_us)
-    reach = overlap(stop_us - length_us, stop_us, rows.from_us[block.row], until) / SECOND_US
+    reach = scene.served_between(rows, block.row, stop_us - length_us, stop_us) / SECOND_US
     return np.maximum(inner, 0.0) + np.where(closed, reach, 0.0)
 
 

@@ -19,7 +19,7 @@ from kpi.intensity import intensity_kpis
 from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, LOADS, POWER_FACTOR, WATER, WATER_BALANCE
 from kpi.water import water_kpis
 
-__all__ = ["CATALOGUE", "for_registry"]
+__all__ = ["CATALOGUE", "built_in", "for_registry"]
 
 EVERYBODY = frozenset(SubjectKind)
 PARK_ONLY = frozenset({SubjectKind.PARK})
@@ -143,7 +143,21 @@ CATALOGUE = (
 
 def for_registry(registry: Registry) -> tuple[Kpi, ...]:
     """
-    All KPIs of a park: the catalogue, a load for each pollutant that has a product, a compliance for each rule key.
+    All KPIs of a park: those of :func:`built_in`, and the formulas of its operator that fit it.
+
+    Raises
+    ------
+    RegistryError
+        A rule cannot be judged.
+    """
+    known = built_in(registry)
+    return (*known, *custom_kpis(registry, known))
+
+
+def built_in(registry: Registry) -> tuple[Kpi, ...]:
+    """
+    The KPIs that come with the program: the catalogue, a load for each pollutant that has a product, a compliance for
+    each rule key.
 
     Raises
     ------
@@ -166,7 +180,6 @@ def for_registry(registry: Registry) -> tuple[Kpi, ...]:
         *effluent_kpis(registry),
         *data_kpis(registry),
         *intensity_kpis(registry),
-        *custom_kpis(registry),
     )
 
 
@@ -201,5 +214,6 @@ def _compliance(key: str, rules: list[ComplianceRule]) -> Kpi:
         subjects=EVERYBODY,
         levels=frozenset(level for level in Level if level >= shortest),
         source="; ".join(dict.fromkeys(rule.legal_basis for rule in rules)),
+        uses=(f"limit:{key}",),
         of=key,
     )

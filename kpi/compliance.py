@@ -81,7 +81,8 @@ def judge(scene: Scene, block: Block, rows: Rows, window: RuleWindow) -> Judged:
     """
     The windows of some rows whose rules all have the same window.
 
-    A window is judged once it is final, lies wholly in the life of its rule, and touches the life of its channel.
+    A window is judged once it is final, lies wholly in the life of its rule, and touches the life of its channel. One
+    over which the meter is out of service from end to end is judged only where it was measured all the same.
     It is invalid where less than the rule's least share of it was measured. MEAN is the time-weighted mean, MIN and MAX
     are the least and the greatest value that held, RANGE is both; strictly beyond a limit exceeds it.
 
@@ -102,13 +103,15 @@ def judge(scene: Scene, block: Block, rows: Rows, window: RuleWindow) -> Judged:
     edges = level_edges(park.zone, park.base_s, window_level(window), int(scene.cells[0]), int(scene.cells[-1]))
     limits = _Limits.of([scene.registry.rules[place] for place in rows.rule])
     least, greatest = _compared(scene, block, limits, edges)
+    measured_s = block.summed(block.measured_s, edges)
     due = (
         (edges[:-1] >= limits.from_us[:, None])
         & (edges[1:] <= limits.to_us[:, None])
         & (edges[1:] <= scene.ticked_us)
         & scene.alive(rows, edges)
+        & (scene.serves(rows, edges) | (measured_s > 0))
     )
-    share = (block.summed(block.measured_s, edges) + ROUNDING_S) / (np.diff(edges) / SECOND_US)
+    share = (measured_s + ROUNDING_S) / (np.diff(edges) / SECOND_US)
     valid = due & (share >= limits.least_valid[:, None]) & ~np.isnan(least) & ~np.isnan(greatest)
     beyond = (least < limits.lowest[:, None]) | (greatest > limits.highest[:, None])
     return Judged(edges=edges, ok=valid & ~beyond, exceeded=valid & beyond, invalid=due & ~valid)

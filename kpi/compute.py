@@ -32,6 +32,7 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
     weights: Weights | None = None,
     *,
     context: ContextFrame | None = None,
+    tree: Tree | None = None,
 ) -> KpiFrame:
     """
     KPIs of subjects at any level, from base amounts.
@@ -57,6 +58,8 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
         For the days of `weight_days(park, Level.DAY, start, stop)` over the whole intervals; None: members count the same.
     context : ContextFrame, optional
         Entered values that overlap the intervals; None: nothing was entered.
+    tree : Tree, optional
+        That of the registry, where it is at hand.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
     span = int(periods[0]), int(periods[-1])
     scene = Scene(
         registry=registry,
-        tree=Tree.of(registry),
+        tree=Tree.of(registry) if tree is None else tree,
         level=level,
         subjects=tuple(dict.fromkeys(subjects)),
         frame=base,
@@ -105,6 +108,7 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
     *,
     open_day: AmountFrame | None = None,
     context: ContextFrame | None = None,
+    tree: Tree | None = None,
 ) -> KpiFrame:
     """
     KPIs of a week, month or year from the stored KPIs of its days; the same numbers as from base amounts.
@@ -132,6 +136,7 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         measured before the tick from what was measured after; without `open_day` the earlier part is taken as
         measured as far as the whole would fill it.
     context : ContextFrame, optional
+    tree : Tree, optional
         As in :func:`subject_kpis`.
 
     Raises
@@ -152,7 +157,7 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         frame, cells = _opened(registry, edges, channel_days, open_day)
     scene = Scene(
         registry=registry,
-        tree=Tree.of(registry),
+        tree=Tree.of(registry) if tree is None else tree,
         level=level,
         subjects=tuple(dict.fromkeys(subjects)),
         frame=frame,
@@ -171,9 +176,11 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
     return all_figures(scene, tuple(kpi for kpi in kpis if kpi.folds), from_days)
 
 
-def member_channels(registry: Registry, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> SmallArray:
+def member_channels(
+    registry: Registry, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...], *, tree: Tree | None = None
+) -> SmallArray:
     """Ids of the channels whose amounts these KPIs of these subjects need, in order."""
-    tree = Tree.of(registry)
+    tree = Tree.of(registry) if tree is None else tree
     needed = [np.zeros(0, dtype=np.int64)]
     for family, sheet in sheets(kpis):
         members = family.members(registry, tree, subjects, sheet)

@@ -64,15 +64,16 @@ def at_exchanges(table: ChannelTable, used: Used, between: Crossings, segments: 
     pair = index[owner]
     begin = np.where(opens, table.opening[earlier], used.value[pair])
     end = np.where(closes, table.closing[later], used.value[pair + 1])
-    amount, flags = _judged(table, used, pair, begin, end)
+    start = np.where(opens, table.exchange_at_us[earlier], used.ts_us[pair])
+    stop = np.where(closes, table.exchange_at_us[later], used.ts_us[pair + 1])
+    part = table.part_index(used.rows[used.groups(pair)], used.ts_us[pair]) + place
+    amount, flags = _judged(table, _Pieces(owner=owner, part=part, length_us=stop - start, begin=begin, end=end))
     out = _spliced(segments, index, pieces)
     place_out = runs_of(index + bounds_of(extra)[:-1], pieces)
-    start, stop = out.start_us, out.stop_us
-    start[place_out[opens]] = table.exchange_at_us[earlier[opens]]
-    stop[place_out[closes]] = table.exchange_at_us[later[closes]]
+    out.start_us[place_out], out.stop_us[place_out] = start, stop
     out.amount[place_out] = amount
     gap = (used.ts_us[pair + 1] - used.ts_us[pair] > MAX_INTERPOLATION_US) & ((flags & int(Flag.STEP)) == 0)
-    out.flags[place_out] = flags | np.where(gap, int(Flag.ESTIMATED), 0)
+    out.flags[place_out] = flags | (out.flags[place_out] & int(Flag.EDITED)) | np.where(gap, int(Flag.ESTIMATED), 0)
     at = table.exchange_at_us[between.exchange]
     # A reading at the very moment closes what was before, and so does the exchange.
     at = np.where(at == used.ts_us[between.index + 1], at - 1, at)
@@ -94,20 +95,33 @@ def _more_gaps(gaps: Gaps, more: Gaps) -> Gaps:
     )
 
 
-def _judged(
-    table: ChannelTable, used: Used, pair: IntArray, begin: FloatArray, end: FloatArray
-) -> tuple[FloatArray, SmallArray]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pieces:
+    """What exchanges leave of pairs of readings; (k,) each."""
+
+    owner: IntArray
+    """Which pair, counted from 0."""
+    part: IntArray
+    """Which part of its channel, as an index into the table's part columns."""
+    length_us: IntArray
+    begin: FloatArray
+    """Index at its start. [unit]"""
+    end: FloatArray
+
+
+def _judged(table: ChannelTable, pieces: _Pieces) -> tuple[FloatArray, SmallArray]:
     """Amounts and flags of the pieces of pairs cut at exchanges; a pair with an implausible piece counts nothing."""
-    rows = used.rows[used.groups(pair)]
-    _, owner = np.unique(pair, return_inverse=True)
+    owner, begin, end = pieces.owner, pieces.begin, pieces.end
+    modulus = table.part_modulus[pieces.part]
     slack = roundings(begin, end)
-    most = rate_per_us(table, rows) * (used.ts_us[pair + 1] - used.ts_us[pair])
-    most += sums_by(owner, slack)[owner]
+    # Each device at its own largest rate, as long as it was there.
+    most = rate_per_us(table.part_max_rate[pieces.part]) * pieces.length_us
+    most = (sums_by(owner, most) + sums_by(owner, slack))[owner]
     change = end - begin
-    around = change + table.modulus[rows]
-    rollover = (change < 0) & (begin > ROLLOVER_ABOVE * table.modulus[rows]) & (around >= -slack) & (around <= most)
+    around = change + modulus
+    rollover = (change < 0) & (begin > ROLLOVER_ABOVE * modulus) & (around >= -slack) & (around <= most)
     amount = np.where(rollover, around, change)
-    wrong = amount < -2.0 * table.resolution[rows] - slack
+    wrong = amount < -2.0 * table.part_resolution[pieces.part] - slack
     step = (sums_by(owner, wrong)[owner] > 0.0) | (sums_by(owner, amount)[owner] > most)
     flags = np.where(rollover, Flag.ROLLOVER, np.where(amount < 0.0, Flag.JITTER, 0))
     return np.where(step, 0.0, amount), np.where(step, Flag.STEP, flags).astype(np.int32)

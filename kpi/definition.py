@@ -126,8 +126,14 @@ class Kpi:
     """Whether weeks, months and years follow from stored days; else (percentiles) they are made of base amounts on reading."""
     uses: tuple[str, ...] = ()
     """References it is made with, as `factor:grid`, `tariff:*`: shown beside each value, with their sources."""
+    by_days: bool = False
+    """Whether its terms are made and stored by days although it is not offered for them, so that months can be folded."""
     of: str = ""
     """The pollutant, rule, tariff block or series, where the family has one KPI for each."""
+
+    def made_at(self, level: Level) -> bool:
+        """Whether its rows are made for a level."""
+        return level in self.levels or (self.by_days and level is Level.DAY)
 
 
 def padded(*terms: FloatArray) -> FloatArray:

@@ -1,6 +1,10 @@
 """Coincident demand: what some members drew together in each demand block, and the greatest of it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.frames import FloatArray
 from domain.time import HOUR_US, IntArray, Level, base_edges, level_edges
@@ -8,7 +12,7 @@ from kpi.block import Block, Scene, spread
 from kpi.definition import Made, padded
 from kpi.members import Members
 
-__all__ = ["LEAST_BLOCK_COVERAGE", "demand_terms"]
+__all__ = ["LEAST_BLOCK_COVERAGE", "Coincident", "coincident", "demand_terms", "peak_terms"]
 
 LEAST_BLOCK_COVERAGE = 0.75
 """Weighted share of the members that must be measured over a whole demand block for it to count."""
@@ -16,7 +20,48 @@ LEAST_BLOCK_COVERAGE = 0.75
 ROUNDING = 1e-12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coincident:
+    """What some targets drew in each demand block."""
+
+    amounts: tuple[FloatArray, ...]
+    """(t, b) each: of the members that were measured throughout. [unit of each kind]"""
+    entered: FloatArray
+    """(t, b) weight of those members."""
+    all_weight: FloatArray
+    """(t, b) weight of all that live then."""
+    share: FloatArray
+    """(t, b) their quotient; 0 where nobody lives. [0..1]"""
+    begins: IntArray
+    ends: IntArray
+    """(b,) [us UTC]"""
+    members: Members
+
+    @property
+    def hours(self) -> FloatArray:
+        """(b,) length of each block. [h]"""
+        return (self.ends - self.begins) / HOUR_US
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """(t, b) whether members with 75 % of the weight enter."""
+        return self.share >= LEAST_BLOCK_COVERAGE - ROUNDING
+
+
+Rating = Callable[[Scene, Coincident], FloatArray]
+"""What is compared: (t, b); NaN where a block cannot be rated, and does not count."""
+
+
+def _power(_: Scene, drawn: Coincident) -> FloatArray:
+    return drawn.amounts[0] / drawn.hours
+
+
 def demand_terms(scene: Scene, block: Block, members: Members) -> Made:
+    """Peak and energy of coincident active power, see :func:`peak_terms`. [kW, kWh]"""
+    return peak_terms(scene, (block,), members, _power)
+
+
+def peak_terms(scene: Scene, blocks: tuple[Block, ...], members: Members, rating: Rating) -> Made:
     """
     Peak and energy of coincident demand: (peak, share missing at the peak, hours entered, hours expected, energy, hours).
 
@@ -24,20 +69,32 @@ def demand_terms(scene: Scene, block: Block, members: Members) -> Made:
     from local midnight. A member enters a block where each base interval of it was measured from end to end, else it is
     missing there; a block counts where members with 75 % of the weight enter. So one dead meter of many leaves a
     peak, as a lower bound, and a single meter needs the whole block.
+
+    Parameters
+    ----------
+    scene : Scene
+    blocks : tuple of Block
+        Amounts of each kind (active, reactive) on the members' rows; who counts is told by the first.
+    members : Members
+        With one side.
+    rating : callable
     """
-    block_s = np.maximum.reduceat(scene.tree.demand_block_s[members.meter[members.pair_row]], members.first)
+    longest_s = np.maximum.reduceat(scene.tree.demand_block_s[members.meter[members.pair_row]], members.first)
     if scene.level is Level.BASE:
-        block_s = np.full(len(block_s), scene.registry.park.base_s)
-    shape = (len(block_s), len(scene.atoms) - 1)
+        longest_s = np.full(len(longest_s), scene.registry.park.base_s)
+    shape = (len(longest_s), len(scene.atoms) - 1)
     terms = padded(np.full(shape, np.nan))
     peak_at_us = np.zeros(shape, dtype=np.int64)
-    for length_s in np.unique(block_s):
-        chosen = block_s == length_s
-        terms[chosen], peak_at_us[chosen] = _peaks(scene, block, members.only(chosen), int(length_s))
-    return Made(terms=terms, peak_at_us=peak_at_us, flags=members.joined(block.joined(scene.atoms)))
+    for length_s in np.unique(longest_s):
+        chosen = longest_s == length_s
+        terms[chosen], peak_at_us[chosen] = _peaks(scene, blocks, members.only(chosen), int(length_s), rating)
+    joined = np.bitwise_or.reduce([block.joined(scene.atoms) for block in blocks])
+    return Made(terms=terms, peak_at_us=peak_at_us, flags=members.joined(joined))
 
 
-def _peaks(scene: Scene, block: Block, members: Members, length_s: int) -> tuple[FloatArray, IntArray]:
+def _peaks(
+    scene: Scene, blocks: tuple[Block, ...], members: Members, length_s: int, rating: Rating
+) -> tuple[FloatArray, IntArray]:
     """The terms (t, a, 8) and times (t, a) for one length of the demand block."""
     park, atoms = scene.registry.park, scene.atoms
     edges = base_edges(park.zone, length_s, int(atoms[0]), int(atoms[-1]))
@@ -45,21 +102,20 @@ def _peaks(scene: Scene, block: Block, members: Members, length_s: int) -> tuple
     atom = np.searchsorted(atoms, begins, side="right") - 1
     # A block longer than an hour's remainder lies in no hour as a whole, and then counts for none.
     inside = (atom >= 0) & (ends <= atoms[np.minimum(atom + 1, len(atoms) - 1)])
-    kwh, entered, all_weight = _coincident(scene, block, members, edges)
-    share = np.zeros(kwh.shape)
-    np.divide(entered, all_weight, out=share, where=all_weight > 0)
-    counted = inside & (share >= LEAST_BLOCK_COVERAGE - ROUNDING)
-    hours = (ends - begins) / HOUR_US
-    due_hours = np.where(inside & (ends <= scene.ticked_us) & (all_weight > 0), hours, 0.0)
+    drawn = coincident(scene, blocks, members, edges)
+    rated = rating(scene, drawn)
+    kwh, share, hours = drawn.amounts[0], drawn.share, drawn.hours
+    counted = inside & drawn.counted & ~np.isnan(rated)
+    due_hours = np.where(inside & (ends <= scene.ticked_us) & (drawn.all_weight > 0), hours, 0.0)
     chosen = np.flatnonzero(inside)
     found, first = np.unique(atom[chosen], return_index=True)
     terms = padded(np.full((len(kwh), len(atoms) - 1), np.nan))
     peak_at_us = np.zeros(terms.shape[:2], dtype=np.int64)
     if not len(found):
         return terms, peak_at_us
-    kw = np.where(counted, kwh / hours, -np.inf)[:, chosen]
-    peak = np.maximum.reduceat(kw, first, axis=1)
-    is_peak = kw == np.repeat(peak, np.diff(np.append(first, len(chosen))), axis=1)
+    rate = np.where(counted, rated, -np.inf)[:, chosen]
+    peak = np.maximum.reduceat(rate, first, axis=1)
+    is_peak = rate == np.repeat(peak, np.diff(np.append(first, len(chosen))), axis=1)
     at = chosen[np.minimum.reduceat(np.where(is_peak, np.arange(len(chosen)), len(chosen) - 1), first, axis=1)]
     some = np.isfinite(peak)
     # With all members present both sums are of the same numbers in the same order, so this is exactly zero.
@@ -80,23 +136,47 @@ def _peaks(scene: Scene, block: Block, members: Members, length_s: int) -> tuple
     return terms, peak_at_us
 
 
-def _coincident(
-    scene: Scene, block: Block, members: Members, edges: IntArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Per target and demand block: amount of the members that were measured throughout, their weight, everybody's."""
+def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges: IntArray) -> Coincident:
+    """
+    What the members that were measured throughout drew in each demand block, and how much of the whole they are.
+
+    Parameters
+    ----------
+    scene : Scene
+    blocks : tuple of Block
+        As in :func:`peak_terms`.
+    members : Members
+        With one side.
+    edges : int64 (b + 1,) [us UTC]
+        Of whole base intervals.
+    """
     park, rows = scene.registry.park, members.rows
     days = level_edges(park.zone, park.base_s, Level.DAY, int(edges[0]), int(edges[-1]))
     # By the day, not by the level: the peak of a month is then that of its days.
     weight = spread(members, scene.weights_of(members, days), scene.alive(rows, days).astype(np.float64))
+    # A meter out of service for a whole block is not missing from it; one that was measured all the same enters.
     day = np.searchsorted(days, edges[:-1], side="right") - 1
-    weights = weight[:, day] * scene.alive(rows, edges)[members.pair_row]
-    within = (block.start_us >= edges[0]) & (block.start_us < edges[-1])
-    whole = block.only(within & block.whole)
+    whole = [_whole(block, edges) for block in blocks]
     cells = np.searchsorted(scene.cells, edges[1:]) - np.searchsorted(scene.cells, edges[:-1])
-    entered = whole.summed(np.ones(len(whole.row)), edges) == cells
-    kwh = np.where(entered, whole.summed(whole.amount, edges), 0.0)
-    return (
-        np.add.reduceat(kwh[members.pair_row], members.first, axis=0),
-        np.add.reduceat(weights * entered[members.pair_row], members.first, axis=0),
-        np.add.reduceat(weights, members.first, axis=0),
+    complete = whole[0].summed(np.ones(len(whole[0].row)), edges) == cells
+    present = scene.serves(rows, edges) | (complete & scene.alive(rows, edges))
+    weights = weight[:, day] * present[members.pair_row]
+    amounts = [np.where(complete, one.summed(one.amount, edges), 0.0) for one in whole]
+    entered = np.add.reduceat(weights * complete[members.pair_row], members.first, axis=0)
+    all_weight = np.add.reduceat(weights, members.first, axis=0)
+    share = np.zeros(entered.shape)
+    np.divide(entered, all_weight, out=share, where=all_weight > 0)
+    return Coincident(
+        amounts=tuple(np.add.reduceat(one[members.pair_row], members.first, axis=0) for one in amounts),
+        entered=entered,
+        all_weight=all_weight,
+        share=share,
+        begins=edges[:-1],
+        ends=edges[1:],
+        members=members,
     )
+
+
+def _whole(block: Block, edges: IntArray) -> Block:
+    within = (block.start_us >= edges[0]) & (block.start_us < edges[-1])
+    return block.only(within & block.whole)

@@ -63,7 +63,7 @@ def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family
     """
     shared: dict[Family, _Prepared | None] = {}
     parts = []
-    for family, sheet in sheets(tuple(kpi for kpi in kpis if scene.level in kpi.levels)):
+    for family, sheet in sheets(tuple(kpi for kpi in kpis if kpi.made_at(scene.level))):
         prepared = shared[family] if family in shared else _prepared(scene, family, sheet, source_of)
         if family.shared:
             shared[family] = prepared
@@ -136,22 +136,26 @@ def _figures(scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared) -> KpiFr
 def _coverages(
     figures: Figures, members: Coverage | None, target: IntArray, period: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    if figures.coverage is not None:
-        return figures.coverage, figures.coverage
+    stated = figures.coverage
     if members is None:
-        raise InputError("a KPI has neither coverage in its terms nor a coverage of its members")
-    return members.profile[target, period], members.total[target, period]
+        if stated is None:
+            raise InputError("a KPI has neither coverage in its terms nor a coverage of its members")
+        return stated, stated
+    profile, total = members.profile[target, period], members.total[target, period]
+    if stated is None:
+        return profile, total
+    # Two things must be known (a metered amount, and what it is divided by): the one that is known less decides.
+    return np.minimum(profile, stated), np.minimum(total, stated)
 
 
 def _reasons(figures: Figures, gate: Gate, level: Level, profile: FloatArray, total: FloatArray) -> NDArray[np.int16]:
-    """Why there is no value: an invalid pair says most, then too little data, then what the formula says."""
+    """Why there is no value: an invalid pair or a missing factor says most, then too little data, then the formula."""
     least = HOUR_GATE if level <= Level.HOUR else DAY_GATE
     share = {Gate.PROFILE: profile, Gate.TOTAL: total}.get(gate)
     short = np.zeros(len(profile), dtype=np.bool_) if share is None else ~(share >= least - ROUNDING)
     short |= np.isnan(figures.estimate) & (figures.reason == NullReason.NONE)
-    return np.where(
-        short & (figures.reason != NullReason.INVALID_PAIR), np.int16(NullReason.INSUFFICIENT_DATA), figures.reason
-    ).astype(np.int16)
+    first = np.isin(figures.reason, (NullReason.INVALID_PAIR, NullReason.NOT_CONFIGURED))
+    return np.where(short & ~first, np.int16(NullReason.INSUFFICIENT_DATA), figures.reason).astype(np.int16)
 
 
 def _folded(scene: Scene, made: Made, terms: tuple[Term, ...]) -> Made:

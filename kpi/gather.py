@@ -17,7 +17,7 @@ from kpi.ranges import Ranges, joined
 from kpi.reach import Loaded, first_window, input_ranges, product_ranges, reach
 from kpi.table import EVENT, PRODUCT, ChannelTable
 
-__all__ = ["MARGIN", "Load", "Work", "gather", "united"]
+__all__ = ["MARGIN", "Load", "Work", "gather", "gather_ranges", "united"]
 
 MARGIN = 8
 """Readings asked for on either side of a window."""
@@ -68,6 +68,28 @@ def gather(table: ChannelTable, grid: Grid, touched: Ranges, load: Load, *, marg
     needed = input_ranges(table, products)
     _, more = settle(needed.take(~_inside(needed, ranges)), altered=False)
     return Work(readings=united(*readings, *more), ranges=joined(ranges, products).merged())
+
+
+def gather_ranges(table: ChannelTable, grid: Grid, wanted: Ranges, load: Load, *, margin: int = MARGIN) -> Work:
+    """
+    All readings that it takes to compute some ranges, whatever changed in them.
+
+    Parameters
+    ----------
+    table : ChannelTable
+    grid : Grid
+        The park's.
+    wanted : Ranges
+        Half-open, on base edges.
+    load : Load
+    margin : int
+        How many readings to ask for on either side of a window.
+    """
+    kind = table.kind[table.rows(wanted.channel_id)]
+    own = wanted.take((kind != PRODUCT) & (kind != EVENT))
+    needed = joined(own, input_ranges(table, wanted)).merged()
+    _, readings = _settle(table, grid, load, margin, needed, altered=False)
+    return Work(readings=united(*readings), ranges=wanted.merged())
 
 
 def united(*parts: Readings) -> Readings:

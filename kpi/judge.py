@@ -112,10 +112,22 @@ def roundings(first: FloatArray, second: FloatArray) -> FloatArray:
     return _ROUNDINGS * (np.abs(first) + np.abs(second))
 
 
-def rate_per_us(table: ChannelTable, rows: IntArray) -> FloatArray:
-    """Largest plausible rate of some channels; a huge number where any rate is. [unit per us]"""
-    rate = table.max_rate[rows] / HOUR_US
+def rate_per_us(per_hour: FloatArray) -> FloatArray:
+    """Largest plausible rates; a huge number where any rate is. [unit per us]"""
+    rate = per_hour / HOUR_US
     return np.where(np.isnan(rate), _UNBOUNDED, rate)
+
+
+def _pair_rates(table: ChannelTable, used: Used) -> FloatArray:
+    """Largest plausible rate from each reading to the next; (n,). [unit per us]"""
+    rate = np.repeat(rate_per_us(table.max_rate[used.rows]), np.diff(used.bounds))
+    groups = np.flatnonzero(table.rerated[used.rows])
+    if len(groups):
+        counts = used.bounds[groups + 1] - used.bounds[groups]
+        index = runs_of(used.bounds[groups], counts)
+        part = table.part_index(np.repeat(used.rows[groups], counts), used.ts_us[index])
+        rate[index] = rate_per_us(table.part_max_rate)[part]
+    return rate
 
 
 def pair_up(table: ChannelTable, used: Used) -> Pairs:
@@ -128,7 +140,7 @@ def pair_up(table: ChannelTable, used: Used) -> Pairs:
     np.subtract(used.value[1:], used.value[:-1], out=change[:-1])
     change[last] = 0.0
     length = stop - used.ts_us
-    limit = np.repeat(rate_per_us(table, used.rows), np.diff(used.bounds))
+    limit = _pair_rates(table, used)
     limit *= length
     plain = change <= limit
     plain &= change >= 0.0
@@ -137,12 +149,12 @@ def pair_up(table: ChannelTable, used: Used) -> Pairs:
 
 
 def _cases(table: ChannelTable, used: Used, index: IntArray, change: FloatArray, limit: FloatArray) -> Cases:
-    rows = used.rows[used.groups(index)]
+    part = table.part_index(used.rows[used.groups(index)], used.ts_us[index])
     before, after, difference, most = used.value[index], used.value[index + 1], change[index], limit[index]
-    modulus = table.modulus[rows]
+    modulus = table.part_modulus[part]
     slack = roundings(before, after)
     most = most + slack
-    agree = (difference >= -2.0 * table.resolution[rows] - slack) & (difference <= most)
+    agree = (difference >= -2.0 * table.part_resolution[part] - slack) & (difference <= most)
     around = difference + modulus
     rollover = ~agree & (before > ROLLOVER_ABOVE * modulus) & (around >= -slack) & (around <= most)
     fallen = (difference < 0.0) & (after >= 0.0) & (after <= RESET_BELOW * before) & (after <= most)

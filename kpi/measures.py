@@ -9,12 +9,31 @@ from kpi.block import Block, Scene, coverage, known_terms, lay, spread
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.demand import demand_terms
 from kpi.members import Claims, Members, claimed
+from kpi.outages import Outages
+from kpi.ragged import owners, runs_of
 from kpi.tree import Rows, Tree, beside, carriers, rows_where, topmost
 
-__all__ = ["AVAILABILITY", "DEMAND", "ELECTRICITY", "LOADS", "POWER_FACTOR", "WATER", "WATER_BALANCE"]
+__all__ = [
+    "ALONE",
+    "AVAILABILITY",
+    "DEMAND",
+    "ELECTRICITY",
+    "LOADS",
+    "POWER_FACTOR",
+    "SUMMED",
+    "WATER",
+    "WATER_BALANCE",
+    "by_owner",
+    "deviations",
+    "hours_of",
+    "paired",
+    "reactive_rows",
+    "sum_terms",
+    "without_peak",
+]
 
 
-def _claims(
+def by_owner(
     tree: Tree, rows: Rows, kinds: tuple[SubjectKind, ...], kpi: int = 0, first_row: int = 0
 ) -> tuple[Claims, ...]:
     """Every row belongs to its meter, its tenant and the park, as far as those kinds are asked for."""
@@ -29,13 +48,15 @@ def _claims(
 
 
 SUMMED = (SubjectKind.TENANT, SubjectKind.PARK)
+"""Who has meters of its own, or of its tenants."""
 ALONE = (SubjectKind.METER,)
+"""A meter by itself, whatever its role."""
 
 
 def _used(tree: Tree, subjects: tuple[Subject, ...], own: Rows) -> Members | None:
     """A tenant's topmost `use` meters, the park's union of those, and every meter by itself whatever its role."""
     top = topmost(tree, own, MeterRole.USE, within_tenant=True)
-    claims = _claims(tree, top, SUMMED) + _claims(tree, own, ALONE, first_row=len(top))
+    claims = by_owner(tree, top, SUMMED) + by_owner(tree, own, ALONE, first_row=len(top))
     return claimed(tree, top.followed_by(own), claims, subjects)
 
 
@@ -47,18 +68,20 @@ def _water(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi
     return _used(tree, subjects, carriers(tree, "water_in", "water_flow"))
 
 
-def _without_peak(terms: FloatArray, flags: IntArray) -> Made:
+def without_peak(terms: FloatArray, flags: IntArray) -> Made:
+    """Terms none of which is a peak."""
     return Made(terms=terms, peak_at_us=np.zeros(terms.shape[:2], dtype=np.int64), flags=flags)
 
 
-def _sum_terms(scene: Scene, block: Block, members: Members) -> Made:
+def sum_terms(scene: Scene, block: Block, members: Members) -> Made:
+    """Measured and estimated part of each side."""
     parts = known_terms(block, members, scene.atoms)
     terms = [parts[:, side, :, part] for side in range(members.sides) for part in range(2)]
-    return _without_peak(padded(*terms), members.joined(block.joined(scene.atoms)))
+    return without_peak(padded(*terms), members.joined(block.joined(scene.atoms)))
 
 
-ELECTRICITY = Family(members=_electricity, terms=_sum_terms, coverage=coverage)
-WATER = Family(members=_water, terms=_sum_terms, coverage=coverage)
+ELECTRICITY = Family(members=_electricity, terms=sum_terms, coverage=coverage)
+WATER = Family(members=_water, terms=sum_terms, coverage=coverage)
 
 
 DEMAND = Family(members=_electricity, terms=demand_terms, shared=True)
@@ -72,37 +95,72 @@ def _with_reactive(tree: Tree, rows: Rows) -> Rows:
     return rows.within(tree.from_us[other], tree.to_us[other])
 
 
-def _power_factor(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+def reactive_rows(tree: Tree) -> Rows:
+    """Active energy of the topmost use meters, while they have lagging reactive energy beside it."""
     own = carriers(tree, "energy_import", "power")
-    top = _with_reactive(tree, topmost(tree, own, MeterRole.USE, within_tenant=True))
-    own = _with_reactive(tree, own)
-    claims = _claims(tree, top, SUMMED) + _claims(tree, own, ALONE, first_row=len(top))
+    return _with_reactive(tree, topmost(tree, own, MeterRole.USE, within_tenant=True))
+
+
+def _power_factor(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    top, own = reactive_rows(tree), _with_reactive(tree, carriers(tree, "energy_import", "power"))
+    claims = by_owner(tree, top, SUMMED) + by_owner(tree, own, ALONE, first_row=len(top))
     return claimed(tree, top.followed_by(own), claims, subjects)
+
+
+def paired(block: Block, other: Block) -> tuple[Block, Block]:
+    """The entries of two channels of the same rows whose interval was measured from end to end on both, in one order."""
+    cells = block.shape[1]
+    places = [np.flatnonzero(one.whole) for one in (block, other)]
+    keys = [one.row[place] * cells + one.cell[place] for one, place in zip((block, other), places, strict=True)]
+    _, first, second = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    return block.only(places[0][first]), other.only(places[1][second])
+
+
+def hours_of(
+    scene: Scene, members: Members, entered_s: FloatArray, due_s: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """
+    How long the members of each target counted, weighted by what they usually amount to, and how long they should have.
+
+    Parameters
+    ----------
+    scene : Scene
+    members : Members
+        With one side.
+    entered_s : float64 (r, a) [s]
+        Time over which each row entered.
+    due_s : float64 (r, a), optional [s]
+        Time over which it should have; None: its life, up to the tick.
+
+    Returns
+    -------
+    float64 (t, a), float64 (t, a) [h]
+    """
+    atoms = scene.atoms
+    due_s = scene.expected_s(members.rows, atoms) if due_s is None else due_s
+    weight = spread(members, scene.weights_of(members, atoms), due_s)
+    entered, due = (
+        np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)
+        for seconds in (np.minimum(entered_s, due_s), due_s)
+    )
+    hours = np.maximum.reduceat(due_s[members.pair_row], members.first, axis=0) / 3600
+    share = np.zeros(due.shape)
+    np.divide(entered, due, out=share, where=due > 0)
+    return hours * np.minimum(share, 1.0), hours
 
 
 def _power_factor_terms(scene: Scene, block: Block, members: Members) -> Made:
     """Active and lagging reactive energy of the intervals that have both: (E_P, E_Q, hours entered, hours expected)."""
     reactive = lay(scene, members.rows, _reactive(scene.tree, members))
-    cells, atoms = len(scene.cells) - 1, scene.atoms
-    places = [np.flatnonzero(one.whole) for one in (block, reactive)]
-    keys = [one.row[place] * cells + one.cell[place] for one, place in zip((block, reactive), places, strict=True)]
-    _, first, second = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
-    active, lagging = block.only(places[0][first]), reactive.only(places[1][second])
+    atoms = scene.atoms
+    active, lagging = paired(block, reactive)
     some = members.summed(active.summed(np.ones(len(active.row)), atoms))[:, 0] > 0
     energies = [
         np.where(some, members.summed(one.summed(one.amount, atoms))[:, 0], np.nan) for one in (active, lagging)
     ]
-    due_s = scene.expected_s(members.rows, atoms)
-    weight = spread(members, scene.weights_of(members, atoms), due_s)
-    entered, due = (
-        np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)
-        for seconds in (np.minimum(active.summed(active.covered_s, atoms), due_s), due_s)
-    )
-    hours = np.maximum.reduceat(due_s[members.pair_row], members.first, axis=0) / 3600
-    share = np.zeros(due.shape)
-    np.divide(entered, due, out=share, where=due > 0)
+    entered, expected = hours_of(scene, members, active.summed(active.covered_s, atoms))
     flags = members.joined(block.joined(atoms) | reactive.joined(atoms))
-    return _without_peak(padded(*energies, hours * np.minimum(share, 1.0), hours), flags)
+    return without_peak(padded(*energies, entered, expected), flags)
 
 
 def _reactive(tree: Tree, members: Members) -> IntArray:
@@ -128,14 +186,14 @@ def _water_sides(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tup
     return claimed(tree, rows, claims, subjects, sides=len(parts))
 
 
-def _deviations(scene: Scene, block: Block, members: Members) -> FloatArray:
+def deviations(scene: Scene, block: Block, members: Members) -> FloatArray:
     """sqrt(sum (eps_k V_k)^2) of each side; a meter's error has one sign all along, so V is taken over the level."""
     volumes = block.summed(np.where(np.isnan(block.amount), 0.0, block.amount), scene.periods)
     errors = volumes * scene.tree.error_share[members.meter][:, None]
     return np.sqrt(members.summed(errors**2))
 
 
-WATER_BALANCE = Family(members=_water_sides, terms=_sum_terms, coverage=coverage, deviations=_deviations, shared=True)
+WATER_BALANCE = Family(members=_water_sides, terms=sum_terms, coverage=coverage, deviations=deviations, shared=True)
 
 
 def _products(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> Members | None:
@@ -155,14 +213,14 @@ def _products(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tupl
     ):
         claims.extend(
             Claims(kpi=kpi[part], kind=claim.kind, owner=claim.owner[part], row=claim.row[part])
-            for claim in _claims(tree, own, (kind,))
+            for claim in by_owner(tree, own, (kind,))
         )
     return claimed(tree, own, tuple(claims), subjects)
 
 
 def _product_terms(scene: Scene, block: Block, members: Members) -> Made:
     """The load, and the hours in which one of its two inputs was measured, whether they met or not."""
-    made = _sum_terms(scene, block, members)
+    made = sum_terms(scene, block, members)
     inputs = scene.tree.inputs[members.rows.channel]
     hours = np.zeros(made.terms.shape[:2])
     for column in range(inputs.shape[1]):
@@ -182,11 +240,11 @@ LOADS = Family(members=_products, terms=_product_terms, coverage=coverage, also=
 def _published(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
     """Every channel from which readings are expected at fixed intervals."""
     rows = rows_where(tree, (tree.kind != Kind.PRODUCT.value) & (tree.kind != Kind.EVENT.value))
-    return claimed(tree, rows, _claims(tree, rows, SUMMED + ALONE), subjects)
+    return claimed(tree, rows, by_owner(tree, rows, SUMMED + ALONE), subjects)
 
 
 def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
-    """Slots with a reading, and slots: both beginning in the channel's life and before the tick."""
+    """Slots with a reading, slots, and slots in approved downtime, which are in neither; of the channel's life before the tick."""
     rows, atoms = members.rows, scene.atoms
     until = np.minimum(rows.to_us, scene.ticked_us)
     interval_us = scene.tree.interval_s[rows.channel] * SECOND_US
@@ -202,9 +260,48 @@ def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
         np.maximum(rows.from_us[block.row], block.start_us),
         np.minimum(until[block.row], block.stop_us),
     )
+    outages = scene.tree.outages.taken(members.meter)
+    down = np.zeros_like(due)
+    if len(outages):
+        down = _slots_down(scene, members, outages, until, interval_us)
+        due_here -= _slots_down_here(scene, block, members, outages, until)
     filled = block.summed(np.minimum(scene.frame.slots[block.source], due_here), atoms)
-    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in (filled, due)))
-    return _without_peak(terms, members.joined(block.joined(atoms)))
+    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in (filled, due - down, down)))
+    return without_peak(terms, members.joined(block.joined(atoms)))
+
+
+def _slots_down(
+    scene: Scene, members: Members, outages: Outages, until_us: IntArray, interval_us: IntArray
+) -> IntArray:
+    """(r, a) slots that begin while the meter of a row is out of service; `outages` are those of the rows."""
+    rows, atoms = members.rows, scene.atoms
+    owner = owners(outages.counts(np.arange(len(rows))))
+    begin = np.maximum(rows.from_us[owner], outages.from_us)
+    end = np.minimum(until_us[owner], outages.to_us)
+    shape = (len(owner), len(atoms) - 1)
+    begun = _slots(
+        scene,
+        np.broadcast_to(interval_us[owner][:, None], shape),
+        np.maximum(begin[:, None], atoms[:-1]),
+        np.minimum(end[:, None], atoms[1:]),
+    )
+    down = np.zeros((len(rows), shape[1]), dtype=np.int64)
+    np.add.at(down, owner, begun)
+    return down
+
+
+def _slots_down_here(scene: Scene, block: Block, members: Members, outages: Outages, until_us: IntArray) -> IntArray:
+    """(k,) the same, of the intervals of a block's entries."""
+    rows = members.rows
+    counts = outages.counts(block.row)
+    entry, outage = owners(counts), runs_of(outages.bounds[block.row], counts)
+    row = block.row[entry]
+    begin = np.maximum(np.maximum(rows.from_us[row], outages.from_us[outage]), block.start_us[entry])
+    end = np.minimum(np.minimum(until_us[row], outages.to_us[outage]), block.stop_us[entry])
+    begun = _slots(scene, scene.tree.interval_s[rows.channel[row]] * SECOND_US, begin, end)
+    down = np.zeros(len(block.row), dtype=np.int64)
+    np.add.at(down, entry, begun)
+    return down
 
 
 def _slots(scene: Scene, interval_us: IntArray, from_us: IntArray, to_us: IntArray) -> IntArray:

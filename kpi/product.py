@@ -68,7 +68,7 @@ def product_segments(table: ChannelTable, rows: IntArray, concentration: Segment
         start_us=start,
         stop_us=stop,
         amount=held.amount[index] * flow.amount[other] * _KG_PER_GRAM,
-        flags=flow.flags[other],
+        flags=held.flags[index] | flow.flags[other],
         notes=notes,
     )
     return selected(common, stop > start)

@@ -10,7 +10,7 @@ from domain.quality import UNUSABLE, Flag
 from domain.time import IntArray
 from kpi.cuts import NO_GAPS, Segments, at_exchanges, gaps_of, multiplied, settle_moments
 from kpi.judge import BoolArray, Crossings, Pairs, Used, accepted, agreement, crossings, pair_up, part_ends
-from kpi.stored import Notes, Stored, add_notes, source_notes, usable
+from kpi.stored import Notes, Stored, add_notes, edited_rows, source_notes, usable
 from kpi.table import MAX_INTERPOLATION_US, ChannelTable
 
 __all__ = ["gauge_segments", "interval_segments", "register_segments"]
@@ -32,6 +32,11 @@ def register_segments(table: ChannelTable, window: Stored) -> Segments:
         used = used.take(kept)
         between, pairs = crossings(table, used), pair_up(table, used)
     segments = _differences(used, pairs, between, notes)
+    edited = edited_rows(window, used)
+    if len(edited):
+        # Both differences that a reading takes part in are made of it.
+        earlier = edited[edited > used.bounds[used.groups(edited)]] - 1
+        segments.flags[np.concatenate([edited, earlier])] |= int(Flag.EDITED)
     if len(between.index):
         segments = at_exchanges(table, used, between, segments)
     segments = multiplied(table, used.rows, segments, adds_up=True)
@@ -88,13 +93,15 @@ def interval_segments(table: ChannelTable, window: Stored) -> tuple[Segments, Se
     counts = np.diff(used.bounds)
     stop = used.ts_us + np.repeat(table.interval_us[used.rows], counts)
     np.minimum(stop, np.repeat(table.valid_to_us[used.rows], counts), out=stop)
-    whole = _holding(used, stop, notes)
-    once = _holding(used, np.minimum(stop, _next_start(used.bounds, used.ts_us)), notes)
+    edited = edited_rows(window, used)
+    whole = _holding(used, stop, notes, edited)
+    once = _holding(used, np.minimum(stop, _next_start(used.bounds, used.ts_us)), notes, edited)
     return multiplied(table, used.rows, whole, adds_up=False), multiplied(table, used.rows, once, adds_up=False)
 
 
-def _holding(used: Used, stop: IntArray, notes: Notes) -> Segments:
+def _holding(used: Used, stop: IntArray, notes: Notes, edited: IntArray) -> Segments:
     flags = np.zeros(len(stop), dtype=np.int32)
+    flags[edited] = int(Flag.EDITED)
     return Segments(
         bounds=used.bounds, start_us=used.ts_us, stop_us=stop, amount=used.value.copy(), flags=flags, notes=notes
     )
@@ -125,4 +132,5 @@ def gauge_segments(table: ChannelTable, window: Stored) -> Segments:
     np.minimum(stop, np.repeat(table.valid_to_us[used.rows], counts), out=stop)
     np.minimum(stop, _next_start(used.bounds, used.ts_us), out=stop)
     stop[spoiled] = used.ts_us[spoiled]
-    return multiplied(table, used.rows, _holding(used, stop, source_notes(window)), adds_up=False)
+    held = _holding(used, stop, source_notes(window), edited_rows(window, used))
+    return multiplied(table, used.rows, held, adds_up=False)

@@ -6,8 +6,8 @@ from domain.time import DAY_US, HOUR_US, IntArray, day_number
 from kpi.cells import Cells, Runs
 from kpi.grid import Grid
 from kpi.judge import BoolArray
-from kpi.ragged import owners
-from kpi.stored import Stored
+from kpi.ragged import owners, runs_of
+from kpi.stored import Stored, heard
 from kpi.table import ChannelTable
 
 __all__ = ["filled_slots", "slot_starts", "stays_in_cell"]
@@ -56,7 +56,7 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
     """
     How many slots that begin in each cell hold at least one stored reading, whatever its quality.
 
-    Only slots that begin within the channel's life count.
+    Only slots that begin within the channel's life count, and while its meter is in service.
 
     Parameters
     ----------
@@ -67,8 +67,9 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
     -------
     int64 (c,)
     """
-    if begun is None:
-        return _looked_up(table, grid, cells, window)
+    stood = heard(window)
+    if begun is None or stood is not window:
+        return _looked_up(table, grid, cells, stood)
     ts_us, fresh = window.readings.ts_us, np.empty(len(window.readings), dtype=np.bool_)
     counts = np.diff(window.bounds)
     np.greater_equal(ts_us[1:] - ts_us[:-1], np.repeat(table.interval_us[window.rows], counts)[1:], out=fresh[1:])
@@ -80,6 +81,7 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
         edge, step = cells.stops(begun.bins[run] - 1), table.interval_us[window.rows[begun.group[run]]]
         fresh[crowded] = (ts_us[crowded] - edge) // step != (ts_us[crowded - 1] - edge) // step
     _outside_life(table, cells, window, begun, fresh)
+    _out_of_service(table, cells, window, begun, fresh)
     inside = begun.cell >= 0
     slots = np.zeros(len(cells), dtype=np.int64)
     per_run = begun.counts if fresh.all() else np.add.reduceat(fresh, begun.first, dtype=np.int64)
@@ -98,6 +100,18 @@ def _outside_life(table: ChannelTable, cells: Cells, window: Stored, begun: Runs
     fresh[last[ts_us[last] >= table.valid_to_us[rows]]] = False
 
 
+def _out_of_service(table: ChannelTable, cells: Cells, window: Stored, begun: Runs, fresh: BoolArray) -> None:
+    groups = np.flatnonzero(table.outages.counts(window.rows))
+    if not len(groups):
+        return
+    counts = window.bounds[groups + 1] - window.bounds[groups]
+    index = runs_of(window.bounds[groups], counts)
+    rows = np.repeat(window.rows[groups], counts)
+    edge = cells.stops(begun.bins[np.searchsorted(begun.first, index, side="right") - 1] - 1)
+    step, ts_us = table.interval_us[rows], window.readings.ts_us[index]
+    fresh[index[table.outages.holds(rows, edge + (ts_us - edge) // step * step)]] = False
+
+
 def _looked_up(table: ChannelTable, grid: Grid, cells: Cells, window: Stored) -> IntArray:
     ts_us, group = window.readings.ts_us, owners(np.diff(window.bounds))
     rows = window.rows[group]
@@ -105,5 +119,7 @@ def _looked_up(table: ChannelTable, grid: Grid, cells: Cells, window: Stored) ->
     fresh = np.ones(len(starts), dtype=np.bool_)
     fresh[1:] = (starts[1:] != starts[:-1]) | (group[1:] != group[:-1])
     fresh &= (starts >= table.valid_from_us[rows]) & (ts_us < table.valid_to_us[rows])
+    if len(table.outages):
+        fresh &= ~table.outages.holds(rows, starts)
     cell = cells.places(group[fresh], cells.bins(starts[fresh]))
     return np.bincount(cell[cell >= 0], minlength=len(cells))

@@ -1,17 +1,19 @@
 """Stored readings of some channels, side by side, and the notes that go with them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from domain.frames import Readings, SmallArray
-from domain.quality import UNUSABLE, Flag
+from domain.quality import UNUSABLE, Flag, Mark
 from domain.time import IntArray
 from kpi.judge import Used
 from kpi.ragged import bisect_groups, bounds_of, runs_of
 from kpi.table import ChannelTable
 
-__all__ = ["Notes", "Stored", "add_notes", "source_notes", "stored", "usable"]
+__all__ = ["Notes", "Stored", "add_notes", "edited_rows", "heard", "source_notes", "stored", "usable"]
+
+_ABSENT = int(Mark.VOIDED | Mark.UNHEARD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +90,46 @@ def usable(window: Stored) -> Used:
 
 
 def source_notes(window: Stored) -> Notes:
-    """Where the source marked a reading unusable, or two values claim one time."""
+    """Where the source marked a reading unusable, two values claim one time, or a correction spoke."""
     readings = window.readings
-    spoiled = np.flatnonzero(readings.quality)
-    spoiled = spoiled[(readings.quality[spoiled] & int(UNUSABLE)) != 0]
+    marked = np.flatnonzero(readings.quality)
+    marks = readings.quality[marked]
+    spoiled = marked[(marks & int(UNUSABLE)) != 0]
     claimed = np.flatnonzero(readings.conflict)
-    index = np.concatenate([spoiled, claimed])
-    flag = np.repeat(np.array([Flag.SOURCE_INVALID, Flag.CONFLICT], dtype=np.int32), [len(spoiled), len(claimed)])
+    claimed = claimed[(readings.quality[claimed] & _ABSENT) == 0]
+    changed = marked[((marks & int(Mark.EDITED)) != 0) | ((marks & _ABSENT) == int(Mark.VOIDED))]
+    index = np.concatenate([spoiled, claimed, changed])
+    kinds = np.array([Flag.SOURCE_INVALID, Flag.CONFLICT, Flag.EDITED], dtype=np.int32)
+    flag = np.repeat(kinds, [len(spoiled), len(claimed), len(changed)])
     group = np.searchsorted(window.bounds, index, side="right") - 1
     return Notes(group=group, ts_us=readings.ts_us[index], flag=flag)
+
+
+def _is_marked(readings: Readings) -> bool:
+    # The greatest of a column takes no memory, and corrected readings are rare.
+    return bool(readings.quality.max(initial=0) >= int(Mark.EDITED))
+
+
+def edited_rows(window: Stored, used: Used) -> IntArray:
+    """Which of the readings used have their value from a correction, by index."""
+    if not _is_marked(window.readings):
+        return np.empty(0, dtype=np.int64)
+    index = np.flatnonzero((window.readings.quality & int(Mark.EDITED)) != 0)
+    group, instants = np.searchsorted(window.bounds, index, side="right") - 1, window.readings.ts_us[index]
+    place = bisect_groups(used.ts_us, used.bounds[group], used.bounds[group + 1], instants)
+    kept: IntArray = place[(place < used.bounds[group + 1]) & (np.append(used.ts_us, 0)[place] == instants)]
+    return kept
+
+
+def heard(window: Stored) -> Stored:
+    """The readings that are stored: those that fill slots."""
+    if not _is_marked(window.readings):
+        return window
+    absent = (window.readings.quality & int(Mark.UNHEARD)) != 0
+    counts = np.zeros(len(absent) + 1, dtype=np.int64)
+    np.cumsum(~absent, out=counts[1:])
+    columns = {column.name: getattr(window.readings, column.name)[~absent] for column in fields(Readings)}
+    return Stored(rows=window.rows, bounds=counts[window.bounds], readings=Readings(**columns))
 
 
 def add_notes(notes: Notes, group: IntArray, ts_us: IntArray, flag: Flag) -> Notes:

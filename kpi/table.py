@@ -1,6 +1,6 @@
 """The channels of a registry as columns, so that nothing loops over meters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from domain.errors import InputError
 from domain.frames import FloatArray, SmallArray
 from domain.quantities import QUANTITIES
-from domain.registry import Channel, Kind, Registry, Statistic
+from domain.registry import Channel, Exchange, Kind, Outage, Registry, Statistic
 from domain.time import HOUR_US, SECOND_US, IntArray
+from kpi.outages import Outages
 from kpi.ragged import bisect_groups, bounds_of
 
 __all__ = [
@@ -52,11 +53,17 @@ class ChannelTable:
     hold_us: IntArray
     """How long a gauge's value counts at most: its interval for means, 1.5 of it for instants. [us]"""
     resolution: FloatArray
-    """[unit]"""
+    """Before the first exchange, like the two below. [unit]"""
     modulus: FloatArray
     """Where the register starts again from zero; NaN: never. [unit]"""
     max_rate: FloatArray
     """Largest plausible rate before the multiplier; NaN: any. [unit per hour]"""
+    part_resolution: FloatArray
+    """(n + x,) Of every part that exchanges make of a channel, see `part_index`; so the two below. [unit]"""
+    part_modulus: FloatArray
+    part_max_rate: FloatArray
+    rerated: NDArray[np.bool_]
+    """An exchange gave the channel a device of another largest plausible rate."""
     valid_from_us: IntArray
     valid_to_us: IntArray
     """End of the channel's life; `FAR_US` while it lives. [us UTC]"""
@@ -78,6 +85,8 @@ class ChannelTable:
     """(x,) Index of the device taken down. [unit]"""
     opening: FloatArray
     """(x,) Index of the device put up. [unit]"""
+    outages: Outages
+    """When the channels' meters are out of service; its rows are the channels."""
     concentration: SmallArray
     """Row of a product's concentration; -1 for others."""
     flow: SmallArray
@@ -89,12 +98,20 @@ class ChannelTable:
     @classmethod
     def of(cls, registry: Registry) -> "ChannelTable":
         """The table of a registry's channels."""
-        return cls.of_channels(registry.channels)
+        outages = {meter.id: meter.outages for meter in registry.meters if meter.outages}
+        return cls.of_channels(registry.channels, outages)
 
     @classmethod
-    def of_channels(cls, channels: Iterable[Channel]) -> "ChannelTable":
+    def of_channels(
+        cls, channels: Iterable[Channel], outages: Mapping[int, tuple[Outage, ...]] | None = None
+    ) -> "ChannelTable":
         """
         The table of some channels.
+
+        Parameters
+        ----------
+        outages : mapping, optional
+            Those of meters, by id; a meter that is not in it is always in service.
 
         Raises
         ------
@@ -108,6 +125,7 @@ class ChannelTable:
         factors = [_factors(channel) for channel in ordered]
         exchanges = [sorted(channel.exchanges, key=lambda exchange: exchange.at_us) for channel in ordered]
         flat = [exchange for row in exchanges for exchange in row]
+        parts = [part for channel, row in zip(ordered, exchanges, strict=True) for part in _parts(channel, row)]
         return cls(
             channel_id=ids,
             kind=np.array([KIND_CODES[channel.kind] for channel in ordered], dtype=np.int32),
@@ -116,6 +134,12 @@ class ChannelTable:
             resolution=_real(channel.resolution for channel in ordered),
             modulus=_real(channel.modulus for channel in ordered),
             max_rate=_real(channel.max_rate for channel in ordered),
+            part_resolution=_real(part.resolution for part in parts),
+            part_modulus=_real(part.modulus for part in parts),
+            part_max_rate=_real(part.max_rate for part in parts),
+            rerated=np.array(
+                [any(exchange.max_rate is not None for exchange in row) for row in exchanges], dtype=np.bool_
+            ),
             valid_from_us=_whole(channel.valid_from_us for channel in ordered),
             valid_to_us=_whole(_end_us(channel) for channel in ordered),
             integrates=np.array([_integrates(channel) for channel in ordered], dtype=np.bool_),
@@ -127,6 +151,7 @@ class ChannelTable:
             exchange_at_us=_whole(exchange.at_us for exchange in flat),
             closing=_real(exchange.closing for exchange in flat),
             opening=_real(exchange.opening for exchange in flat),
+            outages=Outages.of((outages or {}).get(channel.meter_id, ()) for channel in ordered),
             concentration=_input_rows(ordered, ids, 0),
             flow=_input_rows(ordered, ids, 1),
         )
@@ -152,6 +177,33 @@ class ChannelTable:
         """Index into `factor` of the multiplier in force for a channel (row) at an instant; (n,)."""
         low, high = self.factor_bounds[rows], self.factor_bounds[rows + 1]
         return bisect_groups(self.factor_from_us, low + 1, high, instants_us, right=True) - 1
+
+    def part_index(self, rows: IntArray, instants_us: IntArray) -> IntArray:
+        """Index into the part columns of the device a channel (row) has at an instant: exchanged then, the new one; (n,)."""
+        low, high = self.exchange_bounds[rows], self.exchange_bounds[rows + 1]
+        return bisect_groups(self.exchange_at_us, low, high, instants_us, right=True) + rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What holds of a register between two exchanges."""
+
+    resolution: float
+    modulus: float | None
+    max_rate: float | None
+
+
+def _parts(channel: Channel, exchanges: Iterable[Exchange]) -> Iterator[_Part]:
+    """The parts of a channel, in order of time; what an exchange does not say is as before it."""
+    part = _Part(resolution=channel.resolution, modulus=channel.modulus, max_rate=channel.max_rate)
+    yield part
+    for exchange in exchanges:
+        part = _Part(
+            resolution=part.resolution if exchange.resolution is None else exchange.resolution,
+            modulus=part.modulus if exchange.modulus is None else exchange.modulus,
+            max_rate=part.max_rate if exchange.max_rate is None else exchange.max_rate,
+        )
+        yield part
 
 
 def _whole(values: Iterable[int]) -> IntArray:

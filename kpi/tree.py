@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from domain.frames import SmallArray
 from domain.registry import MeterRole, Registry
 from domain.time import IntArray
+from kpi.outages import Outages
 
 __all__ = ["FOREVER_US", "Rows", "Tree", "beside", "carriers", "overlap", "rows_where", "topmost"]
 
@@ -41,6 +42,8 @@ class Tree:
     """Position of the meter upstream; -1 where there is none."""
     demand_block_s: IntArray
     error_share: NDArray[np.float64]
+    outages: Outages
+    """When meters are out of service; its rows are the meters."""
     channel_id: SmallArray
     """(c,), strictly increasing; the other columns of channels follow it."""
     meter: IntArray
@@ -77,6 +80,7 @@ class Tree:
             ),
             demand_block_s=np.array([meter.demand_block_s for meter in meters], dtype=np.int64),
             error_share=np.array([meter.error_share for meter in meters], dtype=np.float64),
+            outages=Outages.of(meter.outages for meter in meters),
             channel_id=np.array([channel.id for channel in channels], dtype=np.int32),
             meter=above,
             quantity=np.array([channel.quantity for channel in channels], dtype=np.str_),

@@ -13,7 +13,7 @@ from store.connection import database_errors
 from store.keys import time_bounds
 from store.statements import query
 
-__all__ = ["readings_around", "sorted_readings"]
+__all__ = ["readings_around", "sorted_readings", "within_margins"]
 
 # Spans are read together where they lie together, so that a far one does not open every chunk for all.
 _TOGETHER_US = 28 * DAY_US
@@ -55,7 +55,7 @@ def readings_around(
         rows = _rows(conn, (channel_id, from_us, to_us, lowest, highest), margin)
         conflicts = _conflicts(conn, channel_id, lowest, highest)
     number, side, *columns = rows
-    keep, complete_before, complete_after = _margins(number, side, columns[1], len(channel_id), margin)
+    keep, complete_before, complete_after = within_margins(number, side, columns[1], len(channel_id), margin)
     channel, ts_us, value, quality = (column[keep] for column in columns)
     return sorted_readings(channel, ts_us, value, quality, conflicts), complete_before, complete_after
 
@@ -129,9 +129,10 @@ def _conflicts(
     return channel, ts_us
 
 
-def _margins(
+def within_margins(
     number: NDArray[np.int32], side: NDArray[np.int16], ts_us: IntArray, spans: int, margin: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the rows found around some spans are within their margins, and whether each side of a span is complete."""
     # One reading more than the margin was asked for on each side: where it came, the side is not complete.
     keep = np.ones(len(number), dtype=np.bool_)
     complete = []

@@ -46,6 +46,7 @@ class Element(Enum):
     INTEGER = (1007, 23, ">i4")
     FLOAT = (1022, 701, ">f8")
     INSTANT = (1185, 1184, ">i8")
+    BIGINT = (1016, 20, ">i8")
 
     @property
     def array_oid(self) -> int:

@@ -21,7 +21,7 @@ from store.around import sorted_readings
 from store.arrays import Element, columns_of, integers, smallints
 from store.connection import database_errors
 from store.frames import AMOUNT_ELEMENTS, KPI_ELEMENTS, StoredAmounts, StoredKpis, stored_amounts, stored_kpis
-from store.registry import REGISTRY_PARTS, registries_of
+from store.registry import REGISTRY_PARTS, facts_of, registries_of
 from store.rejections import RejectedMessage, RejectionRow, page_parameters
 from store.statements import query
 
@@ -94,13 +94,15 @@ async def changing(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]
 
 async def read_registries(conn: AsyncConnection[Any], user: str) -> tuple[Registry, ...]:
     """The parks the user may see, each with those of its tenants, meters, channels and rules the user may see."""
-    return await _registries(conn, user, None)
+    return await _registries(conn, user, None, None)
 
 
-async def _registries(conn: AsyncConnection[Any], user: str, park_key: str | None) -> tuple[Registry, ...]:
+async def _registries(
+    conn: AsyncConnection[Any], user: str, park_key: str | None, as_of_us: int | None
+) -> tuple[Registry, ...]:
     async with asking(conn, user):
         parks = await _select(conn, "registry_parks", {"park": park_key})
-        ids = {"park_id": [park["id"] for park in parks]}
+        ids = facts_of(parks, as_of_us)
         return registries_of(parks, [await _select(conn, name, ids) for name in REGISTRY_PARTS])
 
 
@@ -110,9 +112,18 @@ async def _select(conn: AsyncConnection[Any], name: str, parameters: dict[str, A
         return await cursor.fetchall()
 
 
-async def read_registry(conn: AsyncConnection[Any], user: str, park_key: str) -> Registry | None:
-    """One park as :func:`read_registries` shows it; None where there is none, or the user may not see it."""
-    found = await _registries(conn, user, park_key)
+async def read_registry(
+    conn: AsyncConnection[Any], user: str, park_key: str, *, as_of_us: int | None = None
+) -> Registry | None:
+    """
+    One park as :func:`read_registries` shows it; None where there is none, or the user may not see it.
+
+    Parameters
+    ----------
+    as_of_us : int or None [us UTC]
+        Its dated facts as they were known at that moment; None: now.
+    """
+    found = await _registries(conn, user, park_key, as_of_us)
     return found[0] if found else None
 
 

@@ -17,6 +17,7 @@ from store.arrays import floats, instants, integers
 from store.columns import STORED, Arranged, arrange, by_day, newest_by_channel
 from store.conflicts import settle_conflicts
 from store.connection import Role, connect, database_errors
+from store.entered import enter_batch
 from store.keys import Clash, copy_keys, insert_keys
 from store.ledger import outcome_of, write_ledger
 from store.setaside import write_rejections
@@ -62,7 +63,7 @@ class ReadingSink:
 
     def write(self, batch: Batch) -> Outcome:
         """
-        Commit a batch: readings, conflicts, spans, rejections, ledger, in one transaction.
+        Commit a batch: readings, entered values, conflicts, spans, rejections, ledger, in one transaction.
 
         When it returns, all is committed. `received == stored + duplicate + conflict + rejected`, always:
         a value that equals the stored one (within half the channel's resolution, with the same quality) is a
@@ -124,11 +125,13 @@ class ReadingSink:
         stored = arranged.first[keys.ours]
         fate[stored] = STORED
         touched |= keys.ours
+        batch, entered = enter_batch(conn, batch)
+        message, fate = np.concatenate([arranged.message, entered[0]]), np.concatenate([fate, entered[1]])
         with conn.pipeline():
             _upsert_latest(conn, arranged, stored, received_us)
             _upsert_days(conn, arranged, stored)
             spans = _append_spans(conn, arranged, arranged.first[touched])
-            write_ledger(conn, batch, received_us, (arranged.message, fate))
+            write_ledger(conn, batch, received_us, (message, fate))
         _check(spans)
         write_rejections(conn, batch, kept_per_hour=self._rejections_kept)
         return outcome_of(batch, fate)

@@ -25,12 +25,22 @@ from domain.registry import (
     Statistic,
     Tenant,
 )
-from domain.time import from_datetime
+from domain.time import from_datetime, to_datetime
 from store.apply import Change, apply_park
 from store.connection import database_errors
+from store.referencerows import references_of_rows
 from store.statements import query
 
-__all__ = ["REGISTRY_PARTS", "Change", "apply_park", "load_registries", "load_registry", "registries_of"]
+__all__ = [
+    "REGISTRY_PARTS",
+    "Change",
+    "apply_park",
+    "facts_of",
+    "load_parks",
+    "load_registries",
+    "load_registry",
+    "registries_of",
+]
 
 REGISTRY_PARTS = (
     "registry_tenants",
@@ -39,6 +49,7 @@ REGISTRY_PARTS = (
     "registry_multipliers",
     "registry_exchanges",
     "registry_rules",
+    "registry_references",
 )
 """The queries whose rows make a registry, beside its parks."""
 
@@ -47,9 +58,15 @@ _ATTEMPTS = 10
 Fact = TypeVar("Fact")
 
 
-def load_registry(conn: Connection[Any], park_key: str) -> Registry:
+def load_registry(conn: Connection[Any], park_key: str, *, as_of_us: int | None = None) -> Registry:
     """
     One park as the database knows it now. Role WRITE or MIGRATE.
+
+    Parameters
+    ----------
+    as_of_us : int or None [us UTC]
+        Its dated facts as they were known at that moment; None: now. The park, its tenants, meters and
+        channels themselves are always those of now.
 
     Raises
     ------
@@ -58,10 +75,23 @@ def load_registry(conn: Connection[Any], park_key: str) -> Registry:
     Unavailable
         The database is away.
     """
-    found = _load(conn, park_key)
+    found = _load(conn, park_key, as_of_us)
     if not found:
         raise RegistryError(f"no park {park_key!r} in the database; `kawasan park apply FILE` brings one in")
     return found[0]
+
+
+def load_parks(conn: Connection[Any], park_key: str | None = None) -> tuple[Park, ...]:
+    """
+    The parks alone, by key; their versions tell whether a registry that was loaded before still holds. Role WRITE or MIGRATE.
+
+    Raises
+    ------
+    Unavailable
+        The database is away.
+    """
+    with database_errors("reading the parks"):
+        return tuple(_park(row) for row in _select(conn, "registry_parks", {"park": park_key}))
 
 
 def load_registries(conn: Connection[Any]) -> tuple[Registry, ...]:
@@ -73,20 +103,26 @@ def load_registries(conn: Connection[Any]) -> tuple[Registry, ...]:
     Unavailable
         The database is away.
     """
-    return _load(conn, None)
+    return _load(conn, None, None)
 
 
-def _load(conn: Connection[Any], park_key: str | None) -> tuple[Registry, ...]:
+def _load(conn: Connection[Any], park_key: str | None, as_of_us: int | None) -> tuple[Registry, ...]:
     with database_errors("reading the registry"):
         parks = _select(conn, "registry_parks", {"park": park_key})
         for _ in range(_ATTEMPTS):
-            ids = {"park_id": [park["id"] for park in parks]}
+            ids = facts_of(parks, as_of_us)
             parts = [_select(conn, name, ids) for name in REGISTRY_PARTS]
             before, parks = parks, _select(conn, "registry_parks", {"park": park_key})
             # A park file applied in between would mix two versions.
             if [(park["id"], park["version"]) for park in parks] == [(park["id"], park["version"]) for park in before]:
                 return registries_of(parks, parts)
     raise Unavailable("reading the registry: it kept changing")
+
+
+def facts_of(parks: Sequence[DictRow], as_of_us: int | None) -> dict[str, Any]:
+    """Parameters of :data:`REGISTRY_PARTS`: of which parks, and as known when."""
+    as_of = None if as_of_us is None else to_datetime(as_of_us)
+    return {"park_id": [park["id"] for park in parks], "as_of": as_of}
 
 
 def _select(conn: Connection[Any], name: str, parameters: Mapping[str, Any]) -> list[DictRow]:
@@ -96,7 +132,7 @@ def _select(conn: Connection[Any], name: str, parameters: Mapping[str, Any]) -> 
 
 def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) -> tuple[Registry, ...]:
     """Put registries together from the rows of `registry_parks` and of :data:`REGISTRY_PARTS`, in their order."""
-    tenants, meters, channels, multipliers, exchanges, rules = parts
+    tenants, meters, channels, multipliers, exchanges, rules, references = parts
     factors = _by_channel((row["channel_id"], _multiplier(row)) for row in multipliers)
     changes = _by_channel((row["channel_id"], _exchange(row)) for row in exchanges)
     keys = {park["id"]: park["key"] for park in parks}
@@ -113,6 +149,7 @@ def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) 
                 if row["park_id"] == park["id"]
             ),
             rules=tuple(_rule(row) for row in rules if row["park_id"] == park["id"]),
+            references=references_of_rows([row for row in references if row["park_id"] == park["id"]]),
         )
         for park in parks
     )

@@ -26,6 +26,7 @@ __all__ = [
     "Taken",
     "append_spans",
     "append_tick",
+    "count_cycle",
     "faults",
     "last_span",
     "lock_park",
@@ -38,7 +39,11 @@ __all__ = [
 ]
 
 
-_TAKEN = (Element.INTEGER, Element.INSTANT, Element.INSTANT, Element.INSTANT, Element.INTEGER)
+_TAKEN = (
+    *(Element.INTEGER, Element.INSTANT, Element.INSTANT),
+    *(Element.INSTANT, Element.INTEGER),
+    *(Element.INTEGER, Element.INSTANT, Element.INSTANT),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,9 @@ class Taken:
     """How many rows of the queue were taken; 0: there was nothing to do."""
     remaining: bool
     """Whether the queue still holds rows of this park."""
+    contexts: tuple[tuple[int, int, int], ...] = ()
+    """Where entered values or references changed: (tenant id, from, to); tenant :data:`domain.context.PARK_WIDE` is everybody.
+    [us UTC]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +88,21 @@ def lock_park(conn: Connection[Any], park_id: int) -> None:
         conn.execute(query("park_lock"), {"park_id": park_id})
 
 
+def count_cycle(conn: Connection[Any], park_id: int) -> int:
+    """
+    Number this cycle among all cycles of the park's engines. After :func:`lock_park`, in the same transaction.
+
+    An engine whose last cycle has the number before was the only one at work since then.
+    """
+    with database_errors("counting a cycle"):
+        row = conn.execute(query("cycle_count"), {"park_id": park_id}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def take_spans(conn: Connection[Any], park_id: int, limit_rows: int) -> Taken:
     """
-    Take work from the queue: all ticks, and the newest spans, a tenth of the rows kept for the oldest.
+    Take work from the queue: all ticks, the newest spans, a tenth of the rows kept for the oldest, and the newest month of
+    what was entered.
 
     Must follow :func:`lock_park` in the same transaction; what is taken comes back if that rolls back.
 
@@ -103,7 +123,7 @@ def take_spans(conn: Connection[Any], park_id: int, limit_rows: int) -> Taken:
             {"park_id": park_id, "newest_rows": limit_rows - limit_rows // 10, "oldest_rows": limit_rows // 10},
             binary=True,
         )
-        channel_id, from_us, to_us, ticks_us, rows = columns_of(cursor, *_TAKEN)
+        channel_id, from_us, to_us, ticks_us, rows, *contexts = columns_of(cursor, *_TAKEN)
         remaining = conn.execute(query("spans_remain"), {"park_id": park_id}).fetchone()
     return Taken(
         channel_id=channel_id,
@@ -112,6 +132,7 @@ def take_spans(conn: Connection[Any], park_id: int, limit_rows: int) -> Taken:
         tick_us=int(ticks_us.max()) if len(ticks_us) else None,
         rows=int(rows[0]),
         remaining=bool(remaining and remaining[0]),
+        contexts=tuple(zip(*(column.tolist() for column in contexts), strict=True)),
     )
 
 

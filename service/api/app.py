@@ -9,7 +9,18 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from service.api import routes_health, routes_ingest, routes_live, routes_numbers, routes_periods, routes_registry
+from service.api import (
+    routes_context,
+    routes_corrections,
+    routes_findings,
+    routes_health,
+    routes_ingest,
+    routes_live,
+    routes_numbers,
+    routes_periods,
+    routes_references,
+    routes_registry,
+)
 from service.api.headers import HeadersMiddleware
 from service.api.metrics import MetricsMiddleware, installed_version
 from service.api.problem import add_problems
@@ -22,6 +33,8 @@ __all__ = ["create_app"]
 _TAGS = [
     {"name": "registry", "description": "What there is: parks, tenants, metering points, channels."},
     {"name": "numbers", "description": "Readings as they came, amounts per interval, and KPIs with their coverage."},
+    {"name": "corrections", "description": "What holds in place of readings, who said so, and why."},
+    {"name": "inputs", "description": "What people enter (production, bills), and the references numbers are made with."},
     {"name": "live", "description": "Server-sent events with the newest of all."},
     {"name": "ingest", "description": "What became of the values that came in."},
     {"name": "operation", "description": "For those who run it."},
@@ -73,7 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         routes_registry.router,
         routes_numbers.router,
+        routes_corrections.router,
+        routes_findings.router,
         routes_periods.router,
+        routes_context.router,
+        routes_references.router,
         routes_live.router,
         routes_ingest.router,
     ):

@@ -18,6 +18,7 @@ __all__ = [
     "ParkAnswer",
     "ReadingSeries",
     "ReadingValue",
+    "ReferenceUsed",
     "RejectionAnswer",
     "TenantAnswer",
 ]
@@ -106,14 +107,21 @@ class ChannelAnswer(_Answer):
 
 
 class ReadingValue(_Answer):
-    """A stored reading: what the device said, before the multiplier."""
+    """A stored reading: what the device said, before the multiplier, and what a correction says instead."""
 
     ts: datetime
-    value: float
+    value: float | None
+    """As it was received; null where only a correction stands."""
     quality: list[str]
     """What the source said of it; empty: nothing was wrong."""
     conflict: bool
-    """Two different values claim this time; no number uses either."""
+    """Two different values claim this time; no number uses either, unless a correction chose."""
+    corrected: float | None = None
+    """The value that numbers are made of in its place; null: nobody gave one."""
+    voided: bool = False
+    """Whether a correction took it from use."""
+    correction: int | None = None
+    """The correction that decides here."""
 
 
 class ReadingSeries(_Answer):
@@ -203,6 +211,24 @@ class KpiValue(_Answer):
     flags: list[str]
     revision: int
     computed_at: datetime | None
+    formula_version: int | None = None
+    """With which it was made and stored; null: that of the series."""
+    registry_version: int | None = None
+    """As `formula_version`."""
+
+
+class ReferenceUsed(_Answer):
+    """A factor, tariff, contract, formula or limit that numbers are made with."""
+
+    kind: str
+    key: str
+    id: int
+    """Of this version; `/references` shows it whole, limits stand beside their channel."""
+    source: str
+    confirmed: bool
+    """Whether somebody read it in the document that `source` names."""
+    valid_from: datetime
+    valid_to: datetime | None
 
 
 class KpiSeries(_Answer):
@@ -217,6 +243,8 @@ class KpiSeries(_Answer):
     formula: str
     formula_version: int
     registry_version: int
+    references: list[ReferenceUsed]
+    """What of the park's references it is made with, as far as in force in the time that is answered."""
     values: list[KpiValue]
 
 

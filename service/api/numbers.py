@@ -8,6 +8,7 @@ import anyio.to_thread
 import numpy as np
 from psycopg import AsyncConnection
 
+from domain.context import ContextFrame
 from domain.frames import AmountFrame, KpiFrame, NullReason, SmallArray, Subject, SubjectKind
 from domain.registry import Registry
 from domain.time import DAY_US, HOUR_US, SECOND_US, IntArray, Level, level_edges
@@ -16,10 +17,11 @@ from kpi.definition import TERMS, Kpi
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.api.problem import refused
 from service.api.values import KpiColumns
+from store.context import read_context_as
 from store.queries import StoredAmounts, read_amounts, read_kpis
 from store.users import User
 
-__all__ = ["MOST_ROWS", "is_stored", "kpi_columns"]
+__all__ = ["MOST_ROWS", "between", "is_stored", "kpi_columns", "no_rows"]
 
 MOST_ROWS = 1_000_000
 """From how many amounts one answer may be made."""
@@ -65,18 +67,24 @@ async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when
     start_us, stop_us = int(edges[0]), int(edges[-1])
     channels = member_channels(registry, (subject,), (kpi,))
     if not len(channels):
-        return _none(level), NullReason.NOT_CONFIGURED
+        return no_rows(level), NullReason.NOT_CONFIGURED
     asked = [(subject.kind.code, subject.id)]
     if is_stored(subject, level, kpi):
         stored = await read_kpis(conn, user.name, [kpi.key], asked, level, start_us=start_us, stop_us=stop_us)
-        columns = KpiColumns(frame=stored.frame, revision=stored.revision, computed_at_us=stored.computed_at_us)
+        columns = KpiColumns(
+            frame=stored.frame,
+            revision=stored.revision,
+            computed_at_us=stored.computed_at_us,
+            formula_version=stored.formula_version,
+            registry_version=stored.registry_version,
+        )
         return columns, NullReason.INSUFFICIENT_DATA
     ask = _Ask(conn=conn, user=user, registry=registry, subject=subject, kpi=kpi, channels=channels, level=level)
     if level is Level.WEEK and kpi.folds and subject.kind is not SubjectKind.METER:
         frame, amounts = await _from_days(ask, edges)
     else:
         frame, amounts = await _from_base(ask, edges)
-    return _with_origin(_between(frame, start_us, stop_us), amounts, edges), NullReason.NOT_CONFIGURED
+    return _with_origin(between(frame, start_us, stop_us), amounts, edges), NullReason.NOT_CONFIGURED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +113,19 @@ class _Ask:
         days = await self.amounts(Level.DAY, first_us, int(days_us[-1]) + 1)
         return await anyio.to_thread.run_sync(trailing_weights, self.registry, days.frame, days_us)
 
+    async def context(self, start_us: int, stop_us: int) -> ContextFrame:
+        return await read_context_as(self.conn, self.user.name, self.registry.park.id, start_us, stop_us)
+
 
 async def _from_base(ask: _Ask, edges: IntArray) -> tuple[KpiFrame, StoredAmounts]:
     start_us, stop_us = int(edges[0]), int(edges[-1])
     amounts = await ask.amounts(Level.BASE, start_us, stop_us)
     weights = await ask.weights(Level.DAY, start_us, stop_us)
+    context = await ask.context(start_us, stop_us)
     make = partial(
         subject_kpis, ask.registry, (ask.subject,), (ask.kpi,), ask.level, start_us, stop_us, amounts.frame, weights
     )
-    return await anyio.to_thread.run_sync(make), amounts
+    return await anyio.to_thread.run_sync(partial(make, context=context)), amounts
 
 
 async def _from_days(ask: _Ask, edges: IntArray) -> tuple[KpiFrame, StoredAmounts]:
@@ -137,7 +149,8 @@ async def _from_days(ask: _Ask, edges: IntArray) -> tuple[KpiFrame, StoredAmount
         weights,
     )
     open_day = await _open_day(ask, start_us, stop_us)
-    return await anyio.to_thread.run_sync(partial(make, open_day=open_day)), amounts
+    context = await ask.context(start_us, stop_us)
+    return await anyio.to_thread.run_sync(partial(make, open_day=open_day, context=context)), amounts
 
 
 async def _open_day(ask: _Ask, start_us: int, stop_us: int) -> AmountFrame | None:
@@ -149,7 +162,8 @@ async def _open_day(ask: _Ask, start_us: int, stop_us: int) -> AmountFrame | Non
     return (await ask.amounts(Level.BASE, int(day[0]), int(day[-1]))).frame
 
 
-def _none(level: Level) -> KpiColumns:
+def no_rows(level: Level) -> KpiColumns:
+    """KPIs of no interval."""
     floats, longs = np.zeros(0), np.zeros(0, dtype=np.int64)
     smalls, shorts = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int16)
     frame = KpiFrame(
@@ -173,7 +187,8 @@ def _none(level: Level) -> KpiColumns:
     return KpiColumns(frame=frame, revision=smalls, computed_at_us=longs)
 
 
-def _between(frame: KpiFrame, start_us: int, stop_us: int) -> KpiFrame:
+def between(frame: KpiFrame, start_us: int, stop_us: int) -> KpiFrame:
+    """The rows of intervals that start in `[start_us, stop_us)`."""
     kept = (frame.start_us >= start_us) & (frame.start_us < stop_us)
     columns = {column.name: getattr(frame, column.name)[kept] for column in fields(KpiFrame) if column.name != "level"}
     return KpiFrame(level=frame.level, **columns)

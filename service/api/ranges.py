@@ -15,7 +15,17 @@ from domain.registry import Park
 from domain.time import DAY_US, HOUR_US, IntArray, Level, from_datetime, level_edges, parse_instant, to_datetime
 from service.api.problem import refused
 
-__all__ = ["MOST_PERIODS", "LevelName", "ShortSpanQuery", "Span", "SpanQuery", "local_time", "now_us", "periods"]
+__all__ = [
+    "MOST_PERIODS",
+    "LevelName",
+    "ShortSpanQuery",
+    "Span",
+    "SpanQuery",
+    "instant",
+    "local_time",
+    "now_us",
+    "periods",
+]
 
 MOST_PERIODS = 10_000
 """How many intervals one answer may hold."""
@@ -61,7 +71,15 @@ def now_us() -> int:
     return from_datetime(datetime.now(UTC))
 
 
-def _instant(name: str, text: str) -> int:
+def instant(name: str, text: str) -> int:
+    """
+    A time in a request, between 1970 and 2200. [us UTC]
+
+    Raises
+    ------
+    Problem
+        422: it is none; `name` says which it was.
+    """
     try:
         # A `+` that was not escaped in a query string arrives as a blank.
         moment = parse_instant(f"{text[:10]}{text[10:].replace(' ', '+')}" if " " in text[11:] else text)
@@ -81,7 +99,7 @@ def _span(longest_days: float | None = None) -> Callable[[str, str], Span]:
             str, Query(description="End of the range, not included.", examples=["2026-02-01T00:00:00+07:00"])
         ],
     ) -> Span:
-        span = Span(start_us=_instant("start", start), stop_us=_instant("stop", stop))
+        span = Span(start_us=instant("start", start), stop_us=instant("stop", stop))
         if span.start_us >= span.stop_us:
             raise refused(f"the range from {start} to {stop} is empty; stop must be after start")
         if longest_days is not None and span.stop_us - span.start_us > longest_days * DAY_US:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
+import numpy as np
 from fastapi import APIRouter, Path, Query
 from psycopg import AsyncConnection
 
@@ -14,14 +15,19 @@ from kpi.catalogue import for_registry
 from kpi.definition import Kpi
 from service.api.access import Asker
 from service.api.amounts import amount_values, folded
-from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries, ReadingValue
+from service.api.as_of import AsOfQuery, Past, past_kpi, without_origin
+from service.api.corrected import reading_values
+from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries
 from service.api.numbers import MOST_ROWS, kpi_columns
 from service.api.problem import not_found, refused
-from service.api.ranges import LevelName, ShortSpanQuery, SpanQuery, local_time, periods
+from service.api.provenance import references_used
+from service.api.ranges import LevelName, ShortSpanQuery, SpanQuery, periods
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.services import Database
 from service.api.subjects import find_subject, may_see_kpi, park_of
-from service.api.values import kpi_values, quality_words
+from service.api.values import kpi_values
+from store.corrections import read_corrections_of
+from store.past import readings_then
 from store.queries import read_amounts, read_readings, read_registry
 from store.users import User
 
@@ -54,10 +60,12 @@ SubjectQuery = Annotated[
 ]
 
 
-async def _channels(conn: AsyncConnection[Any], user: User, keys: Sequence[str]) -> list[tuple[Registry, Channel]]:
+async def _channels(
+    conn: AsyncConnection[Any], user: User, keys: Sequence[str], as_of_us: int | None = None
+) -> list[tuple[Registry, Channel]]:
     registries: dict[str, Registry | None] = {}
     for park in dict.fromkeys(key.split("/")[0] for key in keys):
-        registries[park] = await read_registry(conn, user.name, park)
+        registries[park] = await _registry(conn, user, park, as_of_us)
     found = []
     for key in dict.fromkeys(keys):
         registry = registries[key.split("/")[0]]
@@ -68,49 +76,68 @@ async def _channels(conn: AsyncConnection[Any], user: User, keys: Sequence[str])
     return found
 
 
+async def _registry(conn: AsyncConnection[Any], user: User, park: str, as_of_us: int | None) -> Registry | None:
+    if as_of_us is None:
+        return await read_registry(conn, user.name, park)
+    past = await Past.of(conn, user, park, as_of_us)
+    return None if past is None else past.registry
+
+
 @router.get("/readings")
 async def list_readings(
     conn: Database,
     user: Asker,
     keys: ChannelKeys,
     span: ShortSpanQuery,
+    *,
+    as_of: AsOfQuery,
     limit: Annotated[int, Query(ge=1, le=_MOST_READINGS, description="Most readings per channel.")] = _MOST_READINGS,
 ) -> list[ReadingSeries]:
-    """Stored readings of channels in `[start, stop)`, as the devices said them; at most 31 days at once."""
+    """
+    Stored readings of channels in `[start, stop)`, as the devices said them; at most 31 days at once.
+
+    Where a correction says otherwise, it stands beside the reading. With `as_of`, what had been received, and was
+    corrected, by then.
+    """
     series = []
     for registry, channel in await _channels(conn, user, keys):
-        rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
-        readings = [
-            ReadingValue(
-                ts=local_time(registry.park.zone, int(rows.ts_us[row])),
-                value=float(rows.value[row]),
-                quality=quality_words(int(rows.quality[row])),
-                conflict=bool(rows.conflict[row]),
+        if as_of is None:
+            rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
+        else:
+            rows = await readings_then(
+                conn, user.name, channel.id, span.start_us, span.stop_us, as_of_us=as_of, limit=limit
             )
-            for row in range(len(rows))
-        ]
-        series.append(
-            ReadingSeries(channel=channel.key, unit=channel.unit, readings=readings, complete=len(readings) < limit)
-        )
+        complete = len(rows) < limit
+        ids = np.array([channel.id], dtype=np.int32)
+        corrections = await read_corrections_of(conn, user.name, ids, as_of_us=as_of)
+        readings = reading_values(registry.park.zone, rows, corrections, channel.id, span, complete=complete)
+        series.append(ReadingSeries(channel=channel.key, unit=channel.unit, readings=readings, complete=complete))
     return series
 
 
 @router.get("/amounts")
 async def list_amounts(
-    conn: Database, user: Asker, keys: ChannelKeys, level: LevelQuery, span: SpanQuery
+    conn: Database, user: Asker, keys: ChannelKeys, *, level: LevelQuery, span: SpanQuery, as_of: AsOfQuery
 ) -> list[AmountSeries]:
-    """What channels did in the intervals of a level that begin in `[start, stop)`; what is not known is null."""
+    """
+    What channels did in the intervals of a level that begin in `[start, stop)`; what is not known is null.
+
+    With `as_of`, computed from what was recorded by then.
+    """
     series = []
-    for registry, channel in await _channels(conn, user, keys):
+    for registry, channel in await _channels(conn, user, keys, as_of):
         park = registry.park
         edges = periods(park, level.level, span)
         source = min(level.level, Level.DAY)
         step_us = park.base_s * SECOND_US if source is Level.BASE else DAY_US
         if (edges[-1] - edges[0]) // step_us * len(keys) > MOST_ROWS:
             raise refused(f"more than {MOST_ROWS} amounts were asked for; ask for fewer channels or a shorter range")
-        stored = await read_amounts(
-            conn, user.name, source, [channel.id], start_us=int(edges[0]), stop_us=int(edges[-1])
-        )
+        first_us, last_us = int(edges[0]), int(edges[-1])
+        if as_of is None or first_us == last_us:
+            stored = await read_amounts(conn, user.name, source, [channel.id], start_us=first_us, stop_us=last_us)
+        else:
+            past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
+            stored = without_origin(await past.amounts(source, [channel.id], first_us, last_us))
         values = await anyio.to_thread.run_sync(
             partial(amount_values, folded(stored, level.level, park), edges, park, channel)
         )
@@ -142,10 +169,21 @@ async def list_kpis(conn: Database, user: Asker, park: ParkKey = None) -> list[K
 
 @router.get("/kpis/{key}")
 async def read_kpi(
-    conn: Database, user: Asker, key: KpiKey, *, subject: SubjectQuery, level: LevelQuery, span: SpanQuery
+    conn: Database,
+    user: Asker,
+    key: KpiKey,
+    *,
+    subject: SubjectQuery,
+    level: LevelQuery,
+    span: SpanQuery,
+    as_of: AsOfQuery,
 ) -> KpiSeries:
-    """One KPI of one subject, for each interval of a level that begins in `[start, stop)`, gaps included."""
-    registry = await read_registry(conn, user.name, park_of(subject))
+    """
+    One KPI of one subject, for each interval of a level that begins in `[start, stop)`, gaps included.
+
+    With `as_of`, computed from what was recorded by then.
+    """
+    registry = await _registry(conn, user, park_of(subject), as_of)
     if registry is None:
         raise not_found(f"subject {subject}")
     named = find_subject(registry, user, subject)
@@ -159,7 +197,11 @@ async def read_kpi(
     edges = periods(park, level.level, span)
     values = []
     if len(edges) > 1:
-        columns, absent = await kpi_columns(conn, user, registry, named.subject, kpi, level.level, edges)
+        if as_of is None:
+            columns, absent = await kpi_columns(conn, user, registry, named.subject, kpi, level.level, edges)
+        else:
+            past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
+            columns, absent = await past_kpi(past, named.subject, kpi, level.level, edges)
         values = list(
             kpi_values(columns, edges, unit=kpi.unit, zone=park.zone, ticked_us=park.ticked_to_us, absent=absent)
         )
@@ -173,6 +215,7 @@ async def read_kpi(
         formula=kpi.formula,
         formula_version=kpi.version,
         registry_version=park.version,
+        references=references_used(registry, kpi, named.subject, edges),
         values=values,
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.frames import KpiFrame, NullReason, SmallArray
 from domain.quality import Flag, Quality
@@ -24,6 +25,9 @@ class KpiColumns:
     revision: SmallArray
     computed_at_us: IntArray
     """0: not known. [us UTC]"""
+    formula_version: NDArray[np.int16] | None = None
+    """With which each row was made and stored; None: made on reading."""
+    registry_version: SmallArray | None = None
 
 
 def number(value: float) -> float | None:
@@ -92,6 +96,8 @@ def kpi_value(columns: KpiColumns, row: int, stop_us: int, *, unit: str, zone: Z
         flags=flag_words(int(frame.flags[row])),
         revision=int(columns.revision[row]),
         computed_at=optional_time(zone, int(columns.computed_at_us[row])),
+        formula_version=None if columns.formula_version is None else int(columns.formula_version[row]),
+        registry_version=None if columns.registry_version is None else int(columns.registry_version[row]),
     )
 
 

@@ -26,9 +26,11 @@ from typing import Any
 from domain.errors import InputError, ParkError, Unavailable
 from domain.parkfile import ParkFile
 from domain.registry import OPERATOR
+from service.cli.demo_context import enter_example_values
 from service.cli.demo_news import News, is_ready
 from service.cli.parks import apply_file, example_park
 from service.cli.processes import listening_socket
+from service.cli.references import apply_reference_file, example_references
 from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
 from service.embedded import PrivateBroker, PrivatePostgres
@@ -109,6 +111,13 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         changes = apply_file(servers.database_url, park)
         say(
             f"park {park.park.key}: {len(changes)} changes applied" if changes else f"park {park.park.key} is as it was"
+        )
+        said = apply_reference_file(
+            servers.database_url, example_references(), name="the example's reference file", by="demo"
+        )
+        entered = enter_example_values(servers.database_url, park.park.key, time.time_ns() // 1000)
+        say(
+            f"references: {len(said)} changes applied; {entered} simulated values entered (production, employees, area)"
         )
         logins = _logins(folder, servers.database_url, park)
         environment = _environment(settings, servers)

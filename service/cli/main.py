@@ -9,7 +9,21 @@ import typer
 
 from domain.errors import ParkError, SettingsError
 from service.api.metrics import installed_version
-from service.cli import checks, demo, meters, parks, periods, processes, recompute, rejections, users
+from service.cli import (
+    checks,
+    context,
+    corrections,
+    demo,
+    findings,
+    meters,
+    parks,
+    periods,
+    processes,
+    recompute,
+    references,
+    rejections,
+    users,
+)
 
 __all__ = ["app", "main"]
 
@@ -47,15 +61,20 @@ def _options(
 app.command("demo")(demo.run_demo_command)
 app.command("migrate")(parks.migrate_database)
 app.add_typer(parks.app, name="park")
+app.add_typer(references.app, name="references")
 app.command("ingest")(processes.ingest)
 app.command("engine")(processes.engine)
 app.command("serve")(processes.serve)
 app.command("simulate")(meters.simulate)
 app.command("replay")(meters.replay)
 app.add_typer(rejections.app, name="rejections")
+app.add_typer(corrections.app, name="correction")
+app.add_typer(corrections.conflicts, name="conflicts")
 app.command("import")(meters.import_file)
+app.add_typer(context.app, name="context")
 app.command("recompute")(recompute.recompute_command)
 app.add_typer(periods.app, name="period")
+app.add_typer(findings.app, name="findings")
 app.command("check")(checks.check)
 app.add_typer(users.app, name="user")
 

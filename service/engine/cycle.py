@@ -13,10 +13,18 @@ from domain.registry import Park, Registry
 from domain.time import IntArray, Level, level_edges
 from kpi.ranges import Ranges
 from service.engine.amounts import Stamp, recompute_amounts
-from service.engine.indicators import all_subjects, recompute_kpis, subjects_of, touched_days
+from service.engine.checks import check_days
+from service.engine.indicators import (
+    all_subjects,
+    recompute_kpis,
+    subjects_of,
+    subjects_of_tenants,
+    touched_days,
+    touched_hours,
+)
+from service.engine.known import Known
 from store.amounts import stored_days
 from store.connection import database_errors
-from store.registry import load_registry
 from store.signals import notify_numbers
 from store.spans import Taken, faults, lock_park, set_fault, set_ticked_to, take_spans
 
@@ -44,7 +52,7 @@ class _SeveralSpansError(ParkError):
     """The computation failed, and it is not known on which of several spans."""
 
 
-def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int) -> Cycle:
+def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int, known: Known | None = None) -> Cycle:
     """
     Take work from a park's queue, compute it, commit; spans that fail alone are set aside as faults.
 
@@ -56,6 +64,8 @@ def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int
         About how many readings one cycle may load.
     now_us : int
         Stamped on what is computed; no number depends on it. [us UTC]
+    known : Known, optional
+        What was known after the last cycle of this park on this connection; it makes the cycle fast, and changes no number.
 
     Raises
     ------
@@ -64,9 +74,10 @@ def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int
     """
     begun = time.monotonic()
     limit = cycle_rows
+    known = Known() if known is None else known
     while True:
         try:
-            taken, failed = _attempt(conn, park, limit, now_us)
+            taken, failed = _attempt(conn, park, limit, now_us, known)
         except _SeveralSpansError:
             # One of the spans is bad: fewer at a time, until the good ones are computed and the bad one is set aside.
             limit = max(1, limit // _FEWER)
@@ -75,24 +86,27 @@ def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int
             return Cycle(spans=taken.rows, faults=failed, remaining=taken.remaining, seconds=seconds)
 
 
-def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int) -> tuple[Taken, int]:
+def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int, known: Known) -> tuple[Taken, int]:
     with database_errors(f"engine cycle of park {park.key}"), conn.transaction():
         # The transaction's first statement: what is read below is newer than any other engine's commit.
         lock_park(conn, park.id)
         taken = take_spans(conn, park.id, cycle_rows)
         if not taken.rows:
             return taken, 0
-        registry = load_registry(conn, park.key)
+        registry = known.begin(conn, park.id, park.key)
         try:
             with conn.transaction():
-                _compute(conn, registry, taken, now_us)
+                _compute(conn, known, taken, now_us)
         except _FAULTS as error:
             if len(taken.channel_id) > 1:
                 raise _SeveralSpansError(str(error)) from error
             _set_aside(conn, registry, taken, error)
             return taken, 1
+        failed = _compute_contexts(conn, known, taken, now_us)
         notify_numbers(conn, park.key)
-        return taken, 0
+    if not failed:
+        known.settle()
+    return taken, failed
 
 
 def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: Exception) -> None:
@@ -106,18 +120,51 @@ def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: E
     set_fault(conn, registry.park.id, channel_id, f"{type(error).__name__}: {error}", from_us=from_us, to_us=to_us)
 
 
-def _compute(conn: Connection[Any], before: Registry, taken: Taken, now_us: int) -> None:
-    stamp = Stamp(computed_at_us=now_us, ticked_to_us=before.park.ticked_to_us)
-    registry, ticked = _ticked(conn, before, taken.tick_us)
+def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> None:
+    stamp = Stamp(computed_at_us=now_us, ticked_to_us=known.plan.park.ticked_to_us)
+    ticked = _ticked(conn, known, taken.tick_us)
+    registry = known.plan.registry
     touched = Ranges(channel_id=taken.channel_id, from_us=taken.from_us, to_us=taken.to_us)
-    days = recompute_amounts(conn, registry, touched, stamp)
+    days = recompute_amounts(conn, known, touched, stamp)
+    check_days(conn, registry, days, ticked, stamp)
     # What a tick makes final is final for everybody, those who sent nothing above all.
     subjects = all_subjects(registry) if ticked is not None else subjects_of(registry, days.channel_id)
     changed = touched_days(registry, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
         changed = np.union1d(changed, stored_days(conn, registry.park.id))
     levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)
-    recompute_kpis(conn, registry, subjects, changed, levels, stamp)
+    recompute_kpis(conn, known, subjects, changed, levels, stamp, hours=touched_hours(days, ticked))
+
+
+def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> int:
+    """Make the KPIs anew that entered values and references changed; answers how many faults that made."""
+    if not taken.contexts:
+        return 0
+    # What a tick of the same cycle made final is final here too.
+    registry = known.plan.registry
+    stamp = Stamp(computed_at_us=now_us, ticked_to_us=registry.park.ticked_to_us)
+    subjects = subjects_of_tenants(registry, frozenset(tenant for tenant, _, _ in taken.contexts))
+    days = _days_between(conn, registry, [(first, last) for _, first, last in taken.contexts])
+    try:
+        with conn.transaction():
+            recompute_kpis(conn, known, subjects, days, (Level.MONTH, Level.YEAR), stamp)
+    except _FAULTS as error:
+        _log.error("entered values set aside", error=f"{type(error).__name__}: {error}", exc_info=error)
+        from_us, to_us = min(first for _, first, _ in taken.contexts), max(last for _, _, last in taken.contexts)
+        text = f"after a change of entered values or references: {type(error).__name__}: {error}"
+        set_fault(conn, registry.park.id, None, text, from_us=from_us, to_us=to_us)
+        return 1
+    return 0
+
+
+def _days_between(conn: Connection[Any], registry: Registry, spans: list[tuple[int, int]]) -> IntArray:
+    """Starts of the local days that some spans reach and that have KPIs: those before the tick, and those with amounts."""
+    park = registry.park
+    days = [level_edges(park.zone, park.base_s, Level.DAY, first, last)[:-1] for first, last in spans if first < last]
+    reached = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *days]))
+    if park.ticked_to_us is None:
+        return np.intersect1d(reached, stored_days(conn, park.id))
+    return reached[reached < park.ticked_to_us]
 
 
 def _reaches_back(registry: Registry, days_us: IntArray) -> bool:
@@ -129,12 +176,13 @@ def _reaches_back(registry: Registry, days_us: IntArray) -> bool:
     return int(days_us[0]) < open_us
 
 
-def _ticked(conn: Connection[Any], registry: Registry, tick_us: int | None) -> tuple[Registry, tuple[int, int] | None]:
-    """The registry as it is after the tick, and what the tick made final."""
-    known = registry.park.ticked_to_us
-    if tick_us is None or (known is not None and tick_us <= known):
-        return registry, None
-    set_ticked_to(conn, registry.park.id, tick_us)
+def _ticked(conn: Connection[Any], known: Known, tick_us: int | None) -> tuple[int, int] | None:
+    """Make the park ticked; answers what that made final."""
+    park = known.plan.park
+    if tick_us is None or (park.ticked_to_us is not None and tick_us <= park.ticked_to_us):
+        return None
+    set_ticked_to(conn, park.id, tick_us)
+    known.turn(replace(park, ticked_to_us=tick_us))
     # Before the first tick nothing was expected: it makes its own interval final, and all that was stored earlier.
-    first = known if known is not None else tick_us - registry.park.base_s * 1_000_000
-    return replace(registry, park=replace(registry.park, ticked_to_us=tick_us)), (first, tick_us)
+    first = park.ticked_to_us if park.ticked_to_us is not None else tick_us - park.base_s * 1_000_000
+    return first, tick_us

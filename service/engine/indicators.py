@@ -7,23 +7,43 @@ from typing import Any
 import numpy as np
 from psycopg import Connection
 
+from domain.context import PARK_WIDE
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject, SubjectKind
 from domain.quantities import QUANTITIES
 from domain.registry import Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
-from kpi.catalogue import for_registry
 from kpi.compute import fold_kpis, member_channels, subject_kpis
-from kpi.definition import Kpi
 from kpi.weights import TRAILING_DAYS, Weights, trailing_start, trailing_weights, weight_days
-from service.engine.amounts import Days, Stamp
+from service.engine.amounts import Days
+from service.engine.known import Known, Stamp
 from store.amounts import read_amounts
 from store.closing import adjust_closed
-from store.kpis import read_kpis, write_kpis
+from store.context import read_context
+from store.kpis import write_kpis
 
-__all__ = ["recompute_kpis", "touched_days"]
+__all__ = ["Hours", "recompute_kpis", "touched_days", "touched_hours"]
 
 _DAYS_AT_ONCE = 31
 _CELLS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Where in some local days amounts may have changed or become final."""
+
+    of_day: dict[int, tuple[int, int]]
+    """By the start of the day: first and last, exclusive. [us UTC]"""
+    ticked: tuple[int, int] | None
+    """What became final. [us UTC]"""
+
+    def on(self, start_us: int, stop_us: int) -> tuple[int, int] | None:
+        """Where on one local day; None: nowhere."""
+        found = [self.of_day[start_us]] if start_us in self.of_day else []
+        if self.ticked is not None and self.ticked[0] < stop_us and self.ticked[1] > start_us:
+            found.append((max(self.ticked[0], start_us), min(self.ticked[1], stop_us)))
+        if not found:
+            return None
+        return min(first for first, _ in found), max(last for _, last in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +51,21 @@ class _Work:
     """What the steps of one cycle share."""
 
     conn: Connection[Any]
-    registry: Registry
-    kpis: tuple[Kpi, ...]
+    known: Known
+    subjects: tuple[Subject, ...]
+    channels: SmallArray
+    """Those that the KPIs of the subjects are made of."""
     stamp: Stamp
+    weights: dict[bytes, Weights]
+    """Already made, by their days."""
+
+    @property
+    def registry(self) -> Registry:
+        return self.known.plan.registry
+
+    @property
+    def park_id(self) -> int:
+        return self.known.plan.park.id
 
 
 def park_only(registry: Registry) -> tuple[Subject, ...]:
@@ -53,6 +85,14 @@ def subjects_of(registry: Registry, channel_ids: SmallArray) -> tuple[Subject, .
         for channel in np.unique(channel_ids).tolist()
     }
     return (*park_only(registry), *(Subject(kind=SubjectKind.TENANT, id=tenant) for tenant in sorted(owners)))
+
+
+def subjects_of_tenants(registry: Registry, tenant_ids: frozenset[int]) -> tuple[Subject, ...]:
+    """The park and some tenants of it; :data:`PARK_WIDE` among them is everybody."""
+    if PARK_WIDE in tenant_ids:
+        return all_subjects(registry)
+    known = sorted(tenant_ids & registry.tenant_by_id.keys())
+    return (*park_only(registry), *(Subject(kind=SubjectKind.TENANT, id=tenant) for tenant in known))
 
 
 def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None) -> IntArray:
@@ -90,13 +130,32 @@ def _with_peers(registry: Registry) -> SmallArray:
     return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
 
 
+def touched_hours(days: Days, ticked: tuple[int, int] | None) -> Hours:
+    """
+    Where in each local day amounts may have changed or become final, by the start of the day.
+
+    Parameters
+    ----------
+    days : Days
+    ticked : (from, to) or None
+        What the tick of this cycle made final. [us UTC]
+    """
+    hours: dict[int, tuple[int, int]] = {}
+    for day_us in np.unique(days.day_us).tolist():
+        mine = days.day_us == day_us
+        hours[day_us] = int(days.from_us[mine].min()), int(days.to_us[mine].max())
+    return Hours(of_day=hours, ticked=ticked)
+
+
 def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
     conn: Connection[Any],
-    registry: Registry,
+    known: Known,
     subjects: tuple[Subject, ...],
     days_us: IntArray,
     levels: tuple[Level, ...],
     stamp: Stamp,
+    *,
+    hours: Hours | None = None,
 ) -> None:
     """
     Compute the stored KPIs of some subjects on some local days, and of the longer intervals that hold these.
@@ -107,94 +166,132 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
         Starts of local days, in order.
     levels : tuple of Level
         The longer ones to fold: MONTH, YEAR.
+    hours : Hours, optional
+        Where amounts changed, if nothing else did; None: anything may be different.
     """
     if not len(days_us):
         return
-    work = _Work(conn=conn, registry=registry, kpis=for_registry(registry), stamp=stamp)
-    channels = member_channels(registry, subjects, work.kpis)
-    for start_us, stop_us in _runs(registry, days_us, len(channels)):
-        base = read_amounts(conn, Level.BASE, channels, start_us, stop_us)
-        weights = _weights(work, channels, Level.DAY, start_us, stop_us)
-        # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
-        for level, whose in ((Level.HOUR, park_only(registry)), (Level.DAY, subjects)):
-            frame = subject_kpis(registry, whose, work.kpis, level, start_us, stop_us, base, weights)
-            _write(work, frame, whose, start_us, stop_us)
+    plan = known.plan
+    channels = member_channels(plan.registry, subjects, plan.kpis, tree=plan.tree)
+    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, weights={})
+    for start_us, stop_us in _runs(known, days_us, len(channels)):
+        if start_us >= known.earliest_us:
+            _open(work, start_us, stop_us, hours)
+        else:
+            base = read_amounts(conn, Level.BASE, channels, start_us, stop_us)
+            weights = _weights(work, Level.DAY, start_us, stop_us)
+            _from_base(work, Level.HOUR, start_us, stop_us, base, weights)
+            _from_base(work, Level.DAY, start_us, stop_us, base, weights)
     for level in levels:
-        for period in _periods(registry, level, days_us):
-            _fold(work, subjects, channels, level, period)
-    adjust_closed(conn, registry.park.id, int(days_us[0]), int(days_us[-1]) + 1)
+        for period in _periods(plan.registry, level, days_us):
+            _fold(work, level, period)
+    adjust_closed(conn, plan.park.id, int(days_us[0]), int(days_us[-1]) + 1)
 
 
-def _fold(
-    work: _Work, subjects: tuple[Subject, ...], channels: SmallArray, level: Level, period: tuple[int, int]
+def _open(work: _Work, start_us: int, stop_us: int, hours: Hours | None) -> None:
+    """The hours and the day of a local day whose amounts are kept; as far as they can be different."""
+    weights = _weights(work, Level.DAY, start_us, stop_us)
+    # An hour is made of its own amounts, and of how much each channel weighs on that day.
+    changed: tuple[int, int] | None = (start_us, stop_us)
+    if work.known.same_weights(start_us, weights) and hours is not None:
+        changed = hours.on(start_us, stop_us)
+    if changed is None:
+        return
+    kept = work.known.day(work.conn, Level.BASE, start_us, stop_us)
+    edges = _edges(work, Level.HOUR, start_us, stop_us)
+    first = int(edges[np.searchsorted(edges, changed[0], side="right") - 1])
+    last = int(edges[np.searchsorted(edges, changed[1], side="left")])
+    _from_base(work, Level.HOUR, first, last, kept.between(first, last), weights)
+    _from_base(work, Level.DAY, start_us, stop_us, kept.frame(), weights)
+
+
+def _edges(work: _Work, level: Level, start_us: int, stop_us: int) -> IntArray:
+    park = work.known.plan.park
+    return level_edges(park.zone, park.base_s, level, start_us, stop_us)
+
+
+def _from_base(  # noqa: PLR0917 - of what, when, from what
+    work: _Work, level: Level, start_us: int, stop_us: int, base: AmountFrame, weights: Weights
 ) -> None:
+    """Hours of the park, or days of all subjects."""
+    # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
+    whose = park_only(work.registry) if level is Level.HOUR else work.subjects
+    plan, context = work.known.plan, read_context(work.conn, work.park_id, start_us, stop_us)
+    frame = subject_kpis(
+        plan.registry, whose, plan.kpis, level, start_us, stop_us, base, weights, context=context, tree=plan.tree
+    )
+    _write(work, frame, whose, start_us, stop_us)
+
+
+def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
     start_us, stop_us = period
-    kinds = np.array([subject.kind.code for subject in subjects], dtype=np.int16)
-    ids = np.array([subject.id for subject in subjects], dtype=np.int32)
-    keys = [kpi.key for kpi in work.kpis]
-    days = read_kpis(work.conn, keys, (kinds, ids), Level.DAY, start_us=start_us, stop_us=stop_us)
-    channel_days = read_amounts(work.conn, Level.DAY, channels, start_us, stop_us)
+    known, plan = work.known, work.known.plan
     frame = fold_kpis(
-        work.registry,
-        subjects,
-        work.kpis,
+        plan.registry,
+        work.subjects,
+        plan.kpis,
         level,
         start_us,
         stop_us,
-        days,
-        channel_days,
-        _weights(work, channels, level, start_us, stop_us),
-        open_day=_open_day(work, channels, start_us, stop_us),
+        known.kpi_days(work.conn, start_us, stop_us),
+        known.days(work.conn, work.channels, start_us, stop_us),
+        _weights(work, level, start_us, stop_us),
+        open_day=_open_day(work, start_us, stop_us),
+        context=read_context(work.conn, work.park_id, start_us, stop_us),
+        tree=plan.tree,
     )
-    _write(work, frame, subjects, start_us, stop_us)
+    _write(work, frame, work.subjects, start_us, stop_us)
 
 
-def _open_day(work: _Work, channels: SmallArray, start_us: int, stop_us: int) -> AmountFrame | None:
+def _open_day(work: _Work, start_us: int, stop_us: int) -> AmountFrame | None:
     """Base amounts of the day in which the tick lies, where that day is inside the period."""
-    park = work.registry.park
-    if park.ticked_to_us is None or not start_us <= park.ticked_to_us < stop_us:
+    ticked_us = work.known.plan.park.ticked_to_us
+    if ticked_us is None or not start_us <= ticked_us < stop_us:
         return None
-    first, last = level_edges(park.zone, park.base_s, Level.DAY, park.ticked_to_us, park.ticked_to_us + 1).tolist()
-    return read_amounts(work.conn, Level.BASE, channels, first, last)
+    first, last = _edges(work, Level.DAY, ticked_us, ticked_us + 1).tolist()
+    return work.known.day(work.conn, Level.BASE, first, last).frame()
 
 
-def _weights(work: _Work, channels: SmallArray, level: Level, start_us: int, stop_us: int) -> Weights:
-    park = work.registry.park
+def _weights(work: _Work, level: Level, start_us: int, stop_us: int) -> Weights:
+    park = work.known.plan.park
     days = weight_days(park, level, start_us, stop_us)
-    first = trailing_start(park, int(days[0]))
-    # A local day is at most 25 hours long.
-    channel_days = read_amounts(work.conn, Level.DAY, channels, first, int(days[-1]) + DAY_US)
-    return trailing_weights(work.registry, channel_days, days)
+    key = days.tobytes()
+    if key not in work.weights:
+        first = trailing_start(park, int(days[0]))
+        # A local day is at most 25 hours long.
+        channel_days = work.known.days(work.conn, work.channels, first, int(days[-1]) + DAY_US)
+        work.weights[key] = trailing_weights(work.registry, channel_days, days)
+    return work.weights[key]
 
 
 def _write(work: _Work, frame: KpiFrame, subjects: tuple[Subject, ...], start_us: int, stop_us: int) -> None:
     count = len(subjects)
+    kinds = np.array([subject.kind.code for subject in subjects], dtype=np.int16)
+    ids = np.array([subject.id for subject in subjects], dtype=np.int32)
     write_kpis(
         work.conn,
-        work.registry.park.id,
+        work.park_id,
         frame,
-        (
-            np.array([subject.kind.code for subject in subjects], dtype=np.int16),
-            np.array([subject.id for subject in subjects], dtype=np.int32),
-            np.full(count, start_us, dtype=np.int64),
-            np.full(count, stop_us, dtype=np.int64),
-        ),
-        formula_versions={kpi.key: kpi.version for kpi in work.kpis},
-        registry_version=work.registry.park.version,
+        (kinds, ids, np.full(count, start_us, dtype=np.int64), np.full(count, stop_us, dtype=np.int64)),
+        formula_versions={kpi.key: kpi.version for kpi in work.known.plan.kpis},
+        registry_version=work.known.plan.park.version,
         computed_at_us=work.stamp.computed_at_us,
         ticked_to_us=work.stamp.ticked_to_us,
     )
+    if frame.level is Level.DAY:
+        work.known.note_kpi_days(frame, kinds, ids, _edges(work, Level.DAY, start_us, stop_us)[:-1])
 
 
-def _runs(registry: Registry, days_us: IntArray, channels: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring days together, as many as memory allows: (start, stop)."""
-    park = registry.park
+def _runs(known: Known, days_us: IntArray, channels: int) -> Iterator[tuple[int, int]]:
+    """Neighbouring days together, as many as memory allows, days that are kept by themselves: (start, stop)."""
+    park = known.plan.park
     edges = level_edges(park.zone, park.base_s, Level.DAY, int(days_us[0]), int(days_us[-1]) + 1)
     place = np.searchsorted(edges, days_us)
     longest = max(1, min(_DAYS_AT_ONCE, _CELLS_AT_ONCE // max(1, channels * (86_400 // park.base_s))))
     begin = 0
     for index in range(1, len(place) + 1):
-        if index == len(place) or place[index] != place[index - 1] + 1 or index - begin == longest:
+        apart = index == len(place) or place[index] != place[index - 1] + 1 or days_us[index] >= known.earliest_us
+        if apart or index - begin == longest:
             yield int(edges[place[begin]]), int(edges[place[index - 1] + 1])
             begin = index
 

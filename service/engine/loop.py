@@ -8,11 +8,12 @@ import structlog
 from psycopg import Connection
 
 from domain.errors import Unavailable
-from domain.registry import Registry
+from domain.registry import Park
 from domain.time import SECOND_US, base_edges
 from service.engine.cycle import run_cycle
+from service.engine.known import Known
 from store.connection import Role, connect, database_errors
-from store.registry import load_registries
+from store.registry import load_parks
 from store.signals import Signals
 from store.spans import append_tick
 
@@ -22,9 +23,8 @@ _log = structlog.get_logger("kawasan.engine")
 _RETRY_S = (0.5, 1.0, 2.0, 5.0)
 
 
-def due_tick(registry: Registry, now_us: int) -> int | None:
+def due_tick(park: Park, now_us: int) -> int | None:
     """The latest edge of a base interval that is final by now; None where the park is ticked to it. [us UTC]"""
-    park = registry.park
     over_us = now_us - park.lateness_s * SECOND_US
     edge = int(base_edges(park.zone, park.base_s, over_us, over_us + 1)[0])
     return edge if park.ticked_to_us is None or edge > park.ticked_to_us else None
@@ -77,30 +77,32 @@ def _work(
     poll_s: float,
     stop: threading.Event,
 ) -> None:
+    # What is known goes with the connection: another one may be to another database, or to one that was set back.
+    known: dict[int, Known] = {}
     while not stop.is_set():
         busy = False
-        for registry in _registries(conn, park_keys):
-            _tick(conn, registry)
-            done = run_cycle(conn, registry.park, cycle_rows=cycle_rows, now_us=_now_us())
+        for park in _parks(conn, park_keys):
+            _tick(conn, park)
+            mine = known.setdefault(park.id, Known())
+            done = run_cycle(conn, park, cycle_rows=cycle_rows, now_us=_now_us(), known=mine)
             busy |= done.remaining and done.spans > 0
             if done.spans:
-                _log.info("cycle", park=registry.park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)
+                _log.info("cycle", park=park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)
             if stop.is_set():
                 return
         if not busy:
             signals.wait(poll_s, stop)
 
 
-def _registries(conn: Connection[Any], park_keys: tuple[str, ...] | None) -> tuple[Registry, ...]:
-    registries = load_registries(conn)
-    return tuple(one for one in registries if park_keys is None or one.park.key in park_keys)
+def _parks(conn: Connection[Any], park_keys: tuple[str, ...] | None) -> tuple[Park, ...]:
+    return tuple(one for one in load_parks(conn) if park_keys is None or one.key in park_keys)
 
 
-def _tick(conn: Connection[Any], registry: Registry) -> None:
-    tick_us = due_tick(registry, _now_us())
+def _tick(conn: Connection[Any], park: Park) -> None:
+    tick_us = due_tick(park, _now_us())
     if tick_us is not None:
         with database_errors("appending a tick"), conn.transaction():
-            append_tick(conn, registry.park.id, tick_us)
+            append_tick(conn, park.id, tick_us)
 
 
 def _now_us() -> int:

@@ -62,6 +62,7 @@ CREATE TABLE correction (
     recorded_by   text NOT NULL,
     superseded_at timestamptz,
     superseded_by text,
+    superseded_why text,
     CHECK (from_ts <= to_ts),
     CHECK ((action = 'set' AND value IS NOT NULL AND from_ts = to_ts) OR (action = 'void' AND value IS NULL))
 );
@@ -117,6 +118,12 @@ ALTER TABLE span_queue ADD COLUMN of_context boolean NOT NULL DEFAULT false,
                        ADD CHECK (NOT of_context OR channel_id IS NULL),
                        ADD CHECK (of_context OR tenant_id IS NULL);
 
+-- Raised by each cycle of an engine that computed something: what an engine remembers holds while the last number is its own.
+CREATE TABLE engine_cycle (
+    park_id       smallint PRIMARY KEY REFERENCES park,
+    number        bigint NOT NULL
+);
+
 -- What the checks (validation) found; made anew by the engine for each local day of a channel.
 CREATE TABLE finding (
     channel_id    int NOT NULL,
@@ -129,6 +136,7 @@ CREATE TABLE finding (
     computed_at   timestamptz NOT NULL,
     PRIMARY KEY (channel_id, day, rule, start)
 );
+CREATE INDEX finding_by_start ON finding (start, channel_id, rule);
 
 -- A closed period is a snapshot; what changes later stands beside it as adjustments.
 CREATE TABLE closed_period (

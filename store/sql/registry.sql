@@ -1,4 +1,5 @@
 -- The same queries serve the engine (tables) and the API (views of one user): the search path tells.
+-- Dated facts are those known at `as_of` (null: now): recorded by then, and not superseded by then.
 
 -- name: registry_parks
 SELECT id, key, name, timezone, base_s, lateness_s, version, ticked_to
@@ -29,18 +30,28 @@ ORDER BY kind = 'product', id
 SELECT f.channel_id, f.valid_from, f.factor
 FROM multiplier f
 JOIN channel c ON c.id = f.channel_id
-WHERE c.park_id = ANY (%(park_id)s) AND f.superseded_at IS NULL
+WHERE c.park_id = ANY (%(park_id)s) AND f.recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (f.superseded_at IS NULL OR f.superseded_at > %(as_of)s::timestamptz)
 ORDER BY f.channel_id, f.valid_from
 
 -- name: registry_exchanges
 SELECT e.channel_id, e.at, e.closing, e.opening
 FROM exchange e
 JOIN channel c ON c.id = e.channel_id
-WHERE c.park_id = ANY (%(park_id)s) AND e.superseded_at IS NULL
+WHERE c.park_id = ANY (%(park_id)s) AND e.recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (e.superseded_at IS NULL OR e.superseded_at > %(as_of)s::timestamptz)
 ORDER BY e.channel_id, e.at
 
 -- name: registry_rules
 SELECT park_id, id, key, channel_id, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed, valid_from, valid_to
 FROM compliance_rule
-WHERE park_id = ANY (%(park_id)s) AND superseded_at IS NULL
+WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (superseded_at IS NULL OR superseded_at > %(as_of)s::timestamptz)
 ORDER BY key, valid_from
+
+-- name: registry_references
+SELECT park_id, id, kind, key, valid_from, valid_to, body, source, confirmed
+FROM reference
+WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (superseded_at IS NULL OR superseded_at > %(as_of)s::timestamptz)
+ORDER BY kind, key, valid_from

@@ -1,9 +1,15 @@
 -- name: park_lock
 SELECT pg_advisory_xact_lock(hashtextextended('kawasan engine ' || %(park_id)s::int, 0))
 
+-- name: cycle_count
+INSERT INTO engine_cycle (park_id, number) VALUES (%(park_id)s, 1)
+ON CONFLICT (park_id) DO UPDATE SET number = engine_cycle.number + 1
+RETURNING number
+
 -- name: spans_take
 -- Rows are estimated: a span holds about its length by the channel's interval. Each end of the queue is walked by its index
--- until its share is full; its first span is taken in any case. What overlaps is joined.
+-- until its share is full; its first span is taken in any case. What overlaps is joined. Of what was entered, the newest
+-- month is taken, which bounds the work of a cycle.
 WITH newest AS (
     SELECT q.id, q.rows, sum(q.rows) OVER (ORDER BY q.to_ts DESC, q.id DESC) AS so_far
     FROM (SELECT w.id, w.to_ts, 1 + extract(epoch FROM w.to_ts - w.from_ts) / c.interval_s AS rows
@@ -24,8 +30,13 @@ WITH newest AS (
                  UNION ALL
                  SELECT o.id FROM oldest o WHERE o.so_far <= %(oldest_rows)s OR o.so_far = o.rows
                  UNION ALL
-                 SELECT t.id FROM span_queue t WHERE t.park_id = %(park_id)s AND t.channel_id IS NULL)
-    RETURNING channel_id, from_ts, to_ts
+                 SELECT t.id FROM span_queue t WHERE t.park_id = %(park_id)s AND t.channel_id IS NULL AND NOT t.of_context
+                 UNION ALL
+                 SELECT e.id FROM span_queue e
+                 WHERE e.park_id = %(park_id)s AND e.of_context
+                   AND e.from_ts >= (SELECT date_trunc('month', max(m.from_ts), 'UTC') FROM span_queue m
+                                     WHERE m.park_id = %(park_id)s AND m.of_context))
+    RETURNING channel_id, from_ts, to_ts, of_context, tenant_id
 ), joined AS (
     SELECT t.channel_id, unnest(range_agg(tstzrange(t.from_ts, t.to_ts, '[]'))) AS span
     FROM taken t
@@ -35,8 +46,11 @@ WITH newest AS (
 SELECT (SELECT array_agg(j.channel_id ORDER BY j.channel_id, lower(j.span)) FROM joined j),
        (SELECT array_agg(lower(j.span) ORDER BY j.channel_id, lower(j.span)) FROM joined j),
        (SELECT array_agg(upper(j.span) ORDER BY j.channel_id, lower(j.span)) FROM joined j),
-       (SELECT array_agg(t.to_ts) FROM taken t WHERE t.channel_id IS NULL),
-       (SELECT ARRAY[count(*)::int] FROM taken)
+       (SELECT array_agg(t.to_ts) FROM taken t WHERE t.channel_id IS NULL AND NOT t.of_context),
+       (SELECT ARRAY[count(*)::int] FROM taken),
+       (SELECT array_agg(coalesce(t.tenant_id, 0) ORDER BY t.tenant_id, t.from_ts, t.to_ts) FROM taken t WHERE t.of_context),
+       (SELECT array_agg(t.from_ts ORDER BY t.tenant_id, t.from_ts, t.to_ts) FROM taken t WHERE t.of_context),
+       (SELECT array_agg(t.to_ts ORDER BY t.tenant_id, t.from_ts, t.to_ts) FROM taken t WHERE t.of_context)
 
 -- name: spans_remain
 SELECT EXISTS (SELECT FROM span_queue WHERE park_id = %(park_id)s)
@@ -68,5 +82,6 @@ WITH resolved AS (
     UPDATE engine_fault SET resolved_at = now() WHERE id = %(id)s AND resolved_at IS NULL
     RETURNING park_id, channel_id, from_ts, to_ts
 )
-INSERT INTO span_queue (park_id, channel_id, from_ts, to_ts)
-SELECT park_id, channel_id, from_ts, to_ts FROM resolved
+-- A tick is an instant; what else names no channel was entered.
+INSERT INTO span_queue (park_id, channel_id, from_ts, to_ts, of_context)
+SELECT park_id, channel_id, from_ts, to_ts, channel_id IS NULL AND from_ts < to_ts FROM resolved

@@ -66,23 +66,23 @@ WHERE c.meter_id IN (SELECT m.id FROM api.meter m)
        OR NOT EXISTS (SELECT FROM api.asker a WHERE a.role = 'officer'));
 
 CREATE VIEW api.device WITH (security_barrier) AS
-SELECT d.id, d.meter_id, d.serial, d.valid_from, d.valid_to, d.superseded_at
+SELECT d.id, d.meter_id, d.serial, d.valid_from, d.valid_to, d.recorded_at, d.superseded_at
 FROM public.device d
 WHERE d.meter_id IN (SELECT m.id FROM api.meter m);
 
 CREATE VIEW api.multiplier WITH (security_barrier) AS
-SELECT f.channel_id, f.valid_from, f.factor, f.superseded_at
+SELECT f.channel_id, f.valid_from, f.factor, f.recorded_at, f.superseded_at
 FROM public.multiplier f
 WHERE f.channel_id IN (SELECT c.id FROM api.channel c);
 
 CREATE VIEW api.exchange WITH (security_barrier) AS
-SELECT e.channel_id, e.at, e.closing, e.opening, e.superseded_at
+SELECT e.channel_id, e.at, e.closing, e.opening, e.recorded_at, e.superseded_at
 FROM public.exchange e
 WHERE e.channel_id IN (SELECT c.id FROM api.channel c);
 
 CREATE VIEW api.compliance_rule WITH (security_barrier) AS
 SELECT r.id, r.park_id, r.channel_id, r.key, r.statistic, r.time_window, r.least_valid, r.lowest, r.highest, r.legal_basis,
-       r.confirmed, r.valid_from, r.valid_to, r.superseded_at
+       r.confirmed, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at
 FROM public.compliance_rule r
 WHERE r.channel_id IN (SELECT c.id FROM api.channel c);
 

@@ -12,6 +12,7 @@ GRANT SELECT, INSERT, UPDATE ON latest, channel_day, ledger, ledger_rejected, re
 GRANT SELECT, INSERT, DELETE ON span_queue TO kawasan_write;
 GRANT SELECT, INSERT, UPDATE, DELETE ON amount, kpi, finding TO kawasan_write;
 GRANT SELECT, INSERT ON adjustment TO kawasan_write;
+GRANT SELECT, INSERT, UPDATE ON engine_cycle TO kawasan_write;
 
 -- Users and their tokens, and the names of what they can be granted.
 GRANT SELECT, INSERT, UPDATE, DELETE ON app_user, user_park, user_tenant, token TO kawasan_auth;

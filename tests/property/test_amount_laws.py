@@ -13,6 +13,7 @@ from domain.registry import Multiplier
 from kpi.amounts import interval_amounts
 from tests.support.amount_cases import JAKARTA, MINUTE, Case, a_channel, drawn_case, readings_of, rows_by_key
 from tests.support.amount_model import Engine, all_rows, without_facts
+from tests.support.meter_lives import Told, told_lives
 from tests.support.reference_amounts import Heard, Reference
 
 QUICK = settings(deadline=None, max_examples=150)
@@ -25,7 +26,7 @@ def close(one: float, two: float) -> bool:
 @QUICK
 @given(case=drawn_case())
 def test_every_amount_is_what_the_plain_reference_says(case: Case) -> None:
-    reference = Reference(case.channels, case.heard, case.zone, case.base_s).rows
+    reference = Reference(case.channels, case.heard, case.zone, case.base_s, dict(case.outages)).rows
 
     frame = interval_amounts(case.table, readings_of(case.heard), case.whole(), case.zone, case.base_s)
 
@@ -91,3 +92,33 @@ def test_the_amounts_of_a_register_sum_to_its_closing_minus_its_opening(
 
     closing = factor * float(values[-1] - values[0])
     assert fsum(frame.amount[~np.isnan(frame.amount)]) == pytest.approx(closing, rel=0, abs=1e-9 * max(1.0, closing))
+
+
+@settings(deadline=None, max_examples=200)
+@given(told=told_lives())
+def test_no_energy_is_lost_over_any_mix_of_exchanges_widths_multipliers_rollovers_resets_and_gaps(told: Told) -> None:
+    case = told.case
+
+    frame = interval_amounts(case.table, readings_of(case.heard), case.whole(), case.zone, case.base_s)
+
+    counted = fsum(frame.amount[~np.isnan(frame.amount)])
+    assert counted == pytest.approx(told.counted, rel=1e-9, abs=1e-9 * max(1.0, abs(told.counted)))
+
+
+@settings(deadline=None, max_examples=30)
+@given(told=told_lives(), chances=st.randoms(use_true_random=False))
+def test_no_energy_is_lost_when_the_life_of_a_meter_is_told_late_and_its_readings_in_any_order(
+    told: Told, chances: Random
+) -> None:
+    case, order = told.case, [*told.case.heard, *told.case.heard[::2]]
+    chances.shuffle(order)
+    engine = Engine(without_facts(case), margin=2)
+
+    while order:
+        size = chances.choice([1, 4, 15])
+        engine.hear(order[:size])
+        order = order[size:]
+    engine.learn(case)
+
+    assert engine.rows == all_rows(case, case.heard)
+    assert engine.total() == pytest.approx(told.counted, rel=1e-9, abs=1e-9 * max(1.0, abs(told.counted)))

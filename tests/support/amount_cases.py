@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.frames import AmountFrame, Readings
 from domain.quality import Quality
-from domain.registry import Channel, Exchange, Kind, Multiplier, Stamp, Statistic
+from domain.registry import Channel, Exchange, Kind, Multiplier, Outage, Stamp, Statistic
 from domain.time import parse_instant
 from kpi.grid import Grid
 from kpi.ranges import Ranges
@@ -69,10 +69,12 @@ class Case:
     heard: tuple[Heard, ...]
     zone: ZoneInfo
     base_s: int
+    outages: tuple[tuple[int, tuple[Outage, ...]], ...] = ()
+    """By meter."""
 
     @property
     def table(self) -> ChannelTable:
-        return ChannelTable.of_channels(self.channels)
+        return ChannelTable.of_channels(self.channels, dict(self.outages))
 
     @property
     def grid(self) -> Grid:
@@ -150,6 +152,16 @@ SORTS: dict[str, dict[str, Any]] = {
 }
 
 
+other_device = st.fixed_dictionaries(
+    {
+        "modulus": st.sampled_from([None, None, 1000.0, 500.0, 10_000.0]),
+        "resolution": st.sampled_from([None, None, 0.01, 5.0]),
+        "max_rate": st.sampled_from([None, None, 100.0, 4000.0]),
+    }
+)
+"""What a device put up may have of its own."""
+
+
 @st.composite
 def drawn_channel(draw: st.DrawFn, channel_id: int, start_us: int, sorts: Sequence[str] = tuple(SORTS)) -> Channel:
     """A channel of any sort, with dated facts around the time of its readings."""
@@ -163,13 +175,30 @@ def drawn_channel(draw: st.DrawFn, channel_id: int, start_us: int, sorts: Sequen
     if changes.get("kind", Kind.REGISTER) is Kind.REGISTER:
         ends = st.tuples(st.sampled_from([500.0, 501.5, 980.0, 990.0]), st.sampled_from([0.0, 3.0, 499.0, 985.0]))
         changes["exchanges"] = tuple(
-            Exchange(at_us=at, closing=closing, opening=opening)
-            for at, (closing, opening) in sorted(draw(st.dictionaries(moments, ends, max_size=2)).items())
+            Exchange(at_us=at, closing=closing, opening=opening, **draw(other_device))
+            for at, (closing, opening) in sorted(draw(st.dictionaries(moments, ends, max_size=3)).items())
         )
     if draw(st.integers(0, 3)) == 0:
         changes["valid_from_us"] = draw(moments)
         changes["valid_to_us"] = changes["valid_from_us"] + draw(st.integers(1, 40)) * 31 * MINUTE
     return a_channel(channel_id, **changes)
+
+
+@st.composite
+def drawn_outages(draw: st.DrawFn, start_us: int) -> tuple[Outage, ...]:
+    """Times, at most two, in which a meter is out of service; they may overlap, and the last may still last."""
+    if draw(st.integers(0, 2)):
+        return ()
+    stretch = st.tuples(st.integers(-2, 60), st.one_of(st.none(), st.integers(1, 40)))
+    drawn = draw(st.lists(stretch, min_size=1, max_size=2))
+    return tuple(
+        Outage(
+            from_us=start_us + begin * 13 * MINUTE,
+            to_us=None if length is None else start_us + (begin + length) * 13 * MINUTE,
+            reason="replaced",
+        )
+        for begin, length in drawn
+    )
 
 
 @st.composite
@@ -188,7 +217,11 @@ def drawn_case(draw: st.DrawFn, longest: int = 24) -> Case:
         if channel.kind is not Kind.PRODUCT:
             heard += history(channel, start_us, draw(st.lists(event, min_size=4, max_size=longest)))
     return Case(
-        channels=tuple(channels), heard=tuple(heard), zone=zone, base_s=draw(st.sampled_from([300, 900, 1800, 3600]))
+        channels=tuple(channels),
+        heard=tuple(heard),
+        zone=zone,
+        base_s=draw(st.sampled_from([300, 900, 1800, 3600])),
+        outages=tuple((channel.meter_id, draw(drawn_outages(start_us))) for channel in channels),
     )
 
 

@@ -3,8 +3,8 @@
 Slow on purpose and written on its own: the tests hold the vectorised code against it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import isnan, nan
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from domain.quality import UNUSABLE, Flag
 from domain.quantities import QUANTITIES
-from domain.registry import Channel, Exchange, Kind, Statistic
+from domain.registry import Channel, Exchange, Kind, Outage, Statistic
 
 HOUR = 3_600_000_000
 GAP = 2 * HOUR
@@ -30,10 +30,21 @@ class Heard:
     value: float
     quality: int = 0
     conflict: bool = False
+    edited: bool = False
+    """A correction gave the value."""
+    voided: bool = False
+    """A correction took it from use."""
+    stored: bool = True
+    """A reading stands here, whatever corrections say."""
 
     @property
     def unusable(self) -> bool:
         return bool(self.quality & UNUSABLE)
+
+    @property
+    def absent(self) -> bool:
+        """No number may know of it."""
+        return self.conflict or self.voided or not (self.stored or self.edited)
 
 
 @dataclass(kw_only=True)
@@ -140,6 +151,18 @@ def rounding(r0: float, r1: float) -> float:
     return 4 * EPS * (abs(r0) + abs(r1))
 
 
+def mounted(channel: Channel, ts: int) -> Channel:
+    """The channel as its device of a moment shows it: what exchanges said up to then, the latest first."""
+    known = {"modulus": channel.modulus, "resolution": channel.resolution, "max_rate": channel.max_rate}
+    for exchange in sorted(channel.exchanges, key=lambda one: one.at_us):
+        if exchange.at_us <= ts:
+            for name in known:
+                said = getattr(exchange, name)
+                if said is not None:
+                    known[name] = said
+    return replace(channel, **known)
+
+
 def most(channel: Channel, t0: int, t1: int) -> float:
     return float("inf") if channel.max_rate is None else channel.max_rate / HOUR * (t1 - t0)
 
@@ -167,7 +190,7 @@ def parts_of(channel: Channel, heard: Sequence[Heard]) -> list[list[Heard]]:
 
 
 def believed(channel: Channel, part: Sequence[Heard]) -> list[Heard]:
-    agree = [verdict(channel, one, two) in {"agree", "rollover"} for one, two in pairwise(part)]
+    agree = [verdict(mounted(channel, one.ts), one, two) in {"agree", "rollover"} for one, two in pairwise(part)]
     if len(part) < 3:
         return list(part) if all(agree) else []
     chosen: set[int] = set()
@@ -196,6 +219,7 @@ def cut_at_multipliers(channel: Channel, stretch: Stretch) -> list[Stretch]:
 
 
 def plain_pair(channel: Channel, one: Heard, two: Heard) -> list[Stretch]:
+    channel = mounted(channel, one.ts)
     case, change = verdict(channel, one, two), two.value - one.value
     amount, flag = {
         "agree": (change, Flag.JITTER if change < 0 else 0),
@@ -209,20 +233,22 @@ def plain_pair(channel: Channel, one: Heard, two: Heard) -> list[Stretch]:
 def exchanged_pair(channel: Channel, one: Heard, two: Heard, between: Sequence[Exchange]) -> list[Stretch]:
     pieces: list[Stretch] = []
     at, value = one.ts, one.value
-    total, slack, wrong = 0.0, 0.0, False
+    total, slack, wrong, bound = 0.0, 0.0, False, 0.0
     for stop, end, following in [*((e.at_us, e.closing, e.opening) for e in between), (two.ts, two.value, nan)]:
         change, small, flag = end - value, rounding(value, end), 0
         slack += small
+        bound += most(mounted(channel, at), at, stop)
         pieces.append(Stretch(start=at, stop=stop, amount=change, flags=flag))
         at, value = stop, following
-    bound = most(channel, one.ts, two.ts) + slack
+    bound += slack
     value = one.value
     for piece, exchange in zip(pieces, [*between, None], strict=True):
-        if channel.modulus is not None and piece.amount < 0 and value > 0.9 * channel.modulus:
-            around = piece.amount + channel.modulus
+        device = mounted(channel, piece.start)
+        if device.modulus is not None and piece.amount < 0 and value > 0.9 * device.modulus:
+            around = piece.amount + device.modulus
             if -slack <= around <= bound:
                 piece.amount, piece.flags = around, int(Flag.ROLLOVER)
-        wrong = wrong or piece.amount < -2 * channel.resolution - slack
+        wrong = wrong or piece.amount < -2 * device.resolution - slack
         if piece.amount < 0:
             piece.flags |= Flag.JITTER
         total += piece.amount
@@ -233,7 +259,7 @@ def exchanged_pair(channel: Channel, one: Heard, two: Heard, between: Sequence[E
 
 
 def register_story(channel: Channel, heard: Sequence[Heard]) -> Story:
-    usable = [reading for reading in heard if not (reading.conflict or reading.unusable)]
+    usable = [reading for reading in heard if not (reading.absent or reading.unusable)]
     trusted = [reading for part in parts_of(channel, usable) for reading in believed(channel, part)]
     story = Story(notes=[(reading.ts, int(Flag.SUSPECT)) for reading in usable if reading not in trusted])
     for one, two in pairwise(trusted):
@@ -241,6 +267,8 @@ def register_story(channel: Channel, heard: Sequence[Heard]) -> Story:
             (exchange for exchange in channel.exchanges if one.ts < exchange.at_us <= two.ts), key=lambda e: e.at_us
         )
         pieces = exchanged_pair(channel, one, two, between) if between else plain_pair(channel, one, two)
+        for piece in pieces:
+            piece.flags |= edited(one, two)
         story.notes += [(e.at_us - (e.at_us == two.ts), int(Flag.EXCHANGE)) for e in between]
         if two.ts - one.ts > GAP and pieces[0].known:
             story.gaps.append((one.ts, two.ts))
@@ -255,28 +283,34 @@ def register_story(channel: Channel, heard: Sequence[Heard]) -> Story:
     return story
 
 
+def edited(*readings: Heard) -> int:
+    """The flag of what is made of readings of which a correction gave any."""
+    return int(Flag.EDITED) if any(reading.edited for reading in readings) else 0
+
+
 def interval_story(channel: Channel, heard: Sequence[Heard]) -> tuple[Story, list[Stretch]]:
-    usable = [reading for reading in heard if not (reading.conflict or reading.unusable)]
+    usable = [reading for reading in heard if not (reading.absent or reading.unusable)]
     story, covers = Story(), []
     length = channel.interval_s * 1_000_000
     for index, reading in enumerate(usable):
-        full = Stretch(start=reading.ts, stop=reading.ts + length, amount=reading.value)
+        flags = edited(reading)
+        full = Stretch(start=reading.ts, stop=reading.ts + length, amount=reading.value, flags=flags)
         stop = min(full.stop, end_of(channel))
         if stop <= reading.ts:
             continue
         share = reading.value * ((stop - full.start) / length) if stop < full.stop else reading.value
-        story.stretches += cut_at_multipliers(channel, Stretch(start=full.start, stop=stop, amount=share))
+        story.stretches += cut_at_multipliers(channel, Stretch(start=full.start, stop=stop, amount=share, flags=flags))
         following = usable[index + 1].ts if index + 1 < len(usable) else FOREVER
         end = min(stop, following)
         share = reading.value * ((end - full.start) / length) if end < full.stop else reading.value
-        covers += cut_at_multipliers(channel, Stretch(start=full.start, stop=end, amount=share))
+        covers += cut_at_multipliers(channel, Stretch(start=full.start, stop=end, amount=share, flags=flags))
     return story, covers
 
 
 def holds(channel: Channel, heard: Sequence[Heard]) -> list[Stretch]:
     """What a gauge held, from when to when; `amount` is the value."""
     hold = int(channel.interval_s * 1_000_000 * (1.0 if channel.statistic is Statistic.MEAN else 1.5))
-    present = [reading for reading in heard if not reading.conflict]
+    present = [reading for reading in heard if not reading.absent]
     held = []
     for index, reading in enumerate(present):
         following = present[index + 1].ts if index + 1 < len(present) else FOREVER
@@ -286,7 +320,8 @@ def holds(channel: Channel, heard: Sequence[Heard]) -> list[Stretch]:
         marks = [one.from_us for one in channel.multipliers if reading.ts < one.from_us < stop]
         edges = [reading.ts, *sorted(marks), stop]
         held += [
-            Stretch(start=x0, stop=x1, amount=reading.value * factor_at(channel, x0)) for x0, x1 in pairwise(edges)
+            Stretch(start=x0, stop=x1, amount=reading.value * factor_at(channel, x0), flags=edited(reading))
+            for x0, x1 in pairwise(edges)
         ]
     return held
 
@@ -300,15 +335,23 @@ def common(channel: Channel, held: Sequence[Stretch], flows: Sequence[Stretch]) 
             if start < stop and flow.known and not flow.gap:
                 volume = flow.amount * (stop - start) / (flow.stop - flow.start)
                 load = concentration.amount * volume * 1e-3
-                loads.append(Stretch(start=start, stop=stop, amount=load, flags=flow.flags))
+                loads.append(Stretch(start=start, stop=stop, amount=load, flags=concentration.flags | flow.flags))
     return loads
 
 
 class Reference:
     """Base amounts of some channels from the set of their readings."""
 
-    def __init__(self, channels: Iterable[Channel], heard: Iterable[Heard], zone: ZoneInfo, base_s: int) -> None:
+    def __init__(
+        self,
+        channels: Iterable[Channel],
+        heard: Iterable[Heard],
+        zone: ZoneInfo,
+        base_s: int,
+        outages: Mapping[int, tuple[Outage, ...]] | None = None,
+    ) -> None:
         self.calendar = Calendar(zone, base_s)
+        self.outages = outages or {}
         self.channels = {channel.id: channel for channel in channels}
         self.heard: dict[int, list[Heard]] = {}
         for reading in sorted(heard, key=lambda one: (one.channel_id, one.ts)):
@@ -342,8 +385,12 @@ class Reference:
                 self._peak(start, row)
 
     def _source_notes(self, heard: Iterable[Heard]) -> list[tuple[int, int]]:
-        notes = [(reading.ts, int(Flag.CONFLICT)) for reading in heard if reading.conflict]
-        return notes + [(reading.ts, int(Flag.SOURCE_INVALID)) for reading in heard if reading.unusable]
+        notes = [(reading.ts, int(Flag.CONFLICT)) for reading in heard if reading.conflict and not reading.voided]
+        notes += [(reading.ts, int(Flag.EDITED)) for reading in heard if reading.edited]
+        notes += [(reading.ts, int(Flag.EDITED)) for reading in heard if reading.voided and reading.stored]
+        return notes + [
+            (reading.ts, int(Flag.SOURCE_INVALID)) for reading in heard if reading.unusable and not reading.voided
+        ]
 
     def _note(self, channel_id: int, notes: Iterable[tuple[int, int]]) -> None:
         for ts, flag in notes:
@@ -374,6 +421,7 @@ class Reference:
                 row, value = self._row(channel.id, begin), stretch.amount
                 length = min(end, stretch.stop) - max(begin, stretch.start)
                 row.measured_us += length
+                row.flags |= stretch.flags
                 weighted[begin] = weighted.get(begin, 0.0) + value * length
                 row.low = value if isnan(row.low) else min(row.low, value)
                 row.high = value if isnan(row.high) else max(row.high, value)
@@ -398,7 +446,9 @@ class Reference:
             flows = interval_story(flow, heard)[1]
         else:
             flows = [
-                Stretch(start=one.start, stop=one.stop, amount=one.amount * ((one.stop - one.start) / HOUR))
+                Stretch(
+                    start=one.start, stop=one.stop, amount=one.amount * ((one.stop - one.start) / HOUR), flags=one.flags
+                )
                 for one in holds(flow, heard)
             ]
         loads = common(channel, held, flows)
@@ -406,11 +456,19 @@ class Reference:
 
     def _slots(self, channel: Channel, heard: Iterable[Heard]) -> None:
         starts = {
-            self.calendar.slot(reading.ts, channel.interval_s) for reading in heard if reading.ts < end_of(channel)
+            self.calendar.slot(reading.ts, channel.interval_s)
+            for reading in heard
+            if reading.stored and reading.ts < end_of(channel)
         }
         for start in starts:
-            if start >= channel.valid_from_us:
+            if start >= channel.valid_from_us and not self._is_out(channel, start):
                 self._row(channel.id, self.calendar.interval(start)[0]).slots += 1
+
+    def _is_out(self, channel: Channel, ts: int) -> bool:
+        return any(
+            one.from_us <= ts and (one.to_us is None or ts < one.to_us)
+            for one in self.outages.get(channel.meter_id, ())
+        )
 
     def _peak(self, start: int, row: Row) -> None:
         begin, end = self.calendar.interval(start)

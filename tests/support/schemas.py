@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from domain.mapping import mapping_schema
+from domain.referencefile import reference_schema
 from ingest import json_schema
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    return {"reading-message.json": json_schema(), "mapping.json": mapping_schema()}
+    return {
+        "reading-message.json": json_schema(),
+        "mapping.json": mapping_schema(),
+        "references.json": reference_schema(),
+    }
 
 
 def text_of(schema: dict[str, Any]) -> str:

@@ -1,0 +1,469 @@
+"""
+How long a cycle of the engine takes on a park of 10,000 channels with its history stored, TimescaleDB included.
+
+One run, one JSON line. A park is laid out with 30 days of history, cycles are timed, the history is grown to 365 days,
+and cycles are timed again; then a long import runs beside live batches, and the age of the live numbers is measured.
+
+- `batch`: a cycle after one new batch of readings (half of the channels, one reading each)
+- `tick`: a cycle that makes a base interval final, for all tenants and up to the year
+
+History is made in the database, row by row as the engine would have left it: days of every channel for the whole time;
+hours, base intervals and readings of every channel for the last days (`--full-days`), of every hundredth before that, so
+that each chunk is there. Run it by `make bench` or `python -m benchmarks.bench_engine [--channels N] [--import-readings N]`.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import Connection
+
+from domain.frames import SubjectKind
+from domain.parkfile import ParkFile
+from domain.readings import Batch, Message, ReadingBatch
+from domain.registry import Registry
+from domain.time import DAY_US, HOUR_US, SECOND_US, IntArray, Level, level_edges, parse_instant, to_datetime
+from kpi.catalogue import for_registry
+from service.embedded import PrivatePostgres
+from service.engine import Known, run_cycle
+from store import ReadingSink, Role, apply_park, connect, load_registry, migrate
+from store.spans import append_tick
+from tests.support.leftovers import held_folder
+from tests.support.timescale import HOW_TO_GET_IT, folders_in, timescale_installation
+
+NOW_US = parse_instant("2026-10-20T18:20:00+07:00")
+MINUTE_US = 60 * SECOND_US
+BASE_US = 15 * MINUTE_US
+TENANTS = 100
+FEW_DAYS, MANY_DAYS = 30, 365
+MINUTE_HOURS = 3
+"""Readings of each minute are stored for so many hours; before that, of each quarter of an hour."""
+SPARSE = 100
+CYCLE_ROWS = 200_000
+LIVE_EVERY_S = 5.0
+SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "4GB", "work_mem": "64MB", "autovacuum_naptime": "10s"}
+
+REGISTERS = """
+    SELECT c.id, (c.id %% 7 + 1)::float8 AS rate FROM channel c
+    WHERE c.park_id = %(park)s AND (NOT %(sparse)s OR c.id %% %(every)s = 0)
+"""
+READINGS = f"""
+    INSERT INTO reading (channel_id, ts, value, quality, received_at, batch_id)
+    SELECT c.id, t, c.rate * extract(epoch FROM t - %(zero)s)::float8 / 3600, 0, t, 0
+    FROM generate_series(%(start)s::timestamptz, %(last)s, %(step)s) t, ({REGISTERS}) c
+"""
+CHANNEL_DAYS = f"""
+    INSERT INTO channel_day (channel_id, day, first_ts, last_ts, n)
+    SELECT c.id, (t AT TIME ZONE 'UTC')::date, t, least(t + interval '23:45', %(last)s), 96
+    FROM generate_series(%(start)s::timestamptz, %(last)s, interval '1 day') t, ({REGISTERS}) c
+"""
+AMOUNTS = f"""
+    INSERT INTO amount (channel_id, level, start, amount, peak, peak_at, measured_s, estimated, inner_gap_s, gap_s, slots, flags,
+                        revision, computed_at)
+    SELECT c.id, %(level)s, t, c.rate * s.length / 3600, c.rate, t, s.length, 0, 0, 0, (s.length / 60)::int, 0, 0, now()
+    FROM generate_series(%(start)s::timestamptz, %(last)s, %(step)s) t
+    CROSS JOIN LATERAL (SELECT extract(epoch FROM least(t + %(step)s, %(now)s) - t)::float8 AS length) s
+    CROSS JOIN ({REGISTERS}) c
+"""
+KPIS = """
+    INSERT INTO kpi (park_id, subject_kind, subject_id, kpi, level, start, terms, measured, value, estimate, profile_coverage,
+                     total_coverage, estimated_share, reason, flags, formula_version, registry_version, revision, computed_at)
+    SELECT %(park)s, s.kind, s.id, k, %(level)s, t, array_fill(1::float8, ARRAY[8]), 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 0, now()
+    FROM unnest(%(starts)s::timestamptz[]) t, unnest(%(keys)s::text[]) k,
+         unnest(%(kinds)s::smallint[], %(ids)s::int[]) AS s (kind, id)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What is laid out."""
+
+    channels: int
+    full_days: int
+    batch: int
+    cycles: int
+    import_readings: int
+
+
+def park(channels: int) -> ParkFile:
+    """
+    A park of registers: half active energy, a quarter reactive beside it, a quarter water.
+
+    Of every tenant; one water meter of the first is the park's supply.
+    """
+    from_us = NOW_US - (MANY_DAYS + 40) * DAY_US
+    each = channels // TENANTS
+    register = {"kind": "register", "interval_s": 60, "resolution": 0.001, "max_rate": 1e6, "digits": 9}
+    active, reactive, water = (
+        {"quantity": quantity, **register} for quantity in ("energy_import", "energy_reactive_lagging", "water_in")
+    )
+    tenants = []
+    for tenant in range(TENANTS):
+        meters = []
+        for number in range(each // 4):
+            meters.append({"key": f"e{number}", "name": "E", "role": "use", "channels": [active, reactive]})
+            meters.append({"key": f"f{number}", "name": "F", "role": "use", "channels": [active]})
+            role = "supply" if tenant == number == 0 else "use"
+            meters.append({"key": f"w{number}", "name": "W", "role": role, "channels": [water]})
+        tenants.append({"key": f"t{tenant}", "name": f"T{tenant}", "meters": meters})
+    return ParkFile.model_validate(
+        {
+            "park": {
+                "key": "p",
+                "name": "P",
+                "timezone": "Asia/Jakarta",
+                "valid_from": to_datetime(from_us).isoformat(),
+            },
+            "tenants": tenants,
+        }
+    )
+
+
+class Layout:
+    """Makes the stored history of a park, as the engine would have left it."""
+
+    def __init__(self, url: str, registry: Registry, sizes: Sizes) -> None:
+        self._url, self._registry, self._sizes = url, registry, sizes
+        edges = level_edges(registry.park.zone, registry.park.base_s, Level.DAY, NOW_US, NOW_US + 1)
+        self._today_us = int(edges[0])
+
+    def grow(self, first_day: int, last_day: int) -> None:
+        """Lay out the days from `first_day` to `last_day` ago, 0 being today."""
+        start_us = self._today_us - first_day * DAY_US
+        stop_us = NOW_US if last_day == 0 else self._today_us - (last_day - 1) * DAY_US
+        full_us = self._today_us - (self._sizes.full_days - 1) * DAY_US
+        with psycopg.connect(self._url) as conn:
+            for begin, end, sparse in (
+                (start_us, min(stop_us, full_us), True),
+                (max(start_us, full_us), stop_us, False),
+            ):
+                if begin < end:
+                    self._lay(conn, begin, end, sparse=sparse)
+            self._amounts(conn, Level.DAY, DAY_US, start_us, stop_us, sparse=False)
+            self._kpis(conn, start_us, stop_us)
+            conn.execute(CHANNEL_DAYS, self._times(start_us, stop_us, DAY_US, sparse=False))
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            conn.execute("VACUUM ANALYZE")
+            conn.execute("CHECKPOINT")
+
+    def _lay(self, conn: Connection[Any], start_us: int, stop_us: int, *, sparse: bool) -> None:
+        self._amounts(conn, Level.BASE, BASE_US, start_us, stop_us, sparse=sparse)
+        self._amounts(conn, Level.HOUR, HOUR_US, start_us, stop_us, sparse=sparse)
+        minutes_us = max(start_us, NOW_US - MINUTE_HOURS * HOUR_US)
+        conn.execute(READINGS, self._times(start_us, min(minutes_us, stop_us), BASE_US, sparse=sparse))
+        if minutes_us < stop_us:
+            conn.execute(READINGS, self._times(minutes_us, stop_us + 1, MINUTE_US, sparse=sparse))
+
+    def _amounts(
+        self, conn: Connection[Any], level: Level, step_us: int, start_us: int, stop_us: int, *, sparse: bool
+    ) -> None:
+        conn.execute(AMOUNTS, {**self._times(start_us, stop_us, step_us, sparse=sparse), "level": int(level)})
+
+    def _times(self, start_us: int, stop_us: int, step_us: int, *, sparse: bool) -> dict[str, Any]:
+        return {
+            "park": self._registry.park.id,
+            "start": to_datetime(start_us),
+            "last": to_datetime(stop_us - 1),
+            "step": to_datetime(step_us) - to_datetime(0),
+            "zero": to_datetime(NOW_US - 2 * MANY_DAYS * DAY_US),
+            "now": to_datetime(NOW_US),
+            "sparse": sparse,
+            "every": SPARSE,
+        }
+
+    def _kpis(self, conn: Connection[Any], start_us: int, stop_us: int) -> None:
+        park = self._registry.park
+        keys = [kpi.key for kpi in for_registry(self._registry)]
+        owners = [
+            (SubjectKind.PARK.code, park.id),
+            *((SubjectKind.TENANT.code, one.id) for one in self._registry.tenants),
+        ]
+        for level, whose in ((Level.HOUR, owners[:1]), (Level.DAY, owners)):
+            edges = level_edges(park.zone, park.base_s, level, start_us, stop_us)[:-1]
+            conn.execute(
+                KPIS,
+                {
+                    "park": park.id,
+                    "level": int(level),
+                    "starts": [to_datetime(int(edge)) for edge in edges],
+                    "keys": keys,
+                    "kinds": [kind for kind, _ in whose],
+                    "ids": [one for _, one in whose],
+                },
+            )
+
+
+class Live:
+    """Batches of new readings: half of the channels in turn, one reading of the next minute each."""
+
+    def __init__(self, url: str, registry: Registry, batch: int) -> None:
+        self._sink = ReadingSink(url)
+        self._ids = np.array(sorted(channel.id for channel in registry.channels), dtype=np.int32)
+        self._batch = batch
+        self._count = 0
+        self.now_us = NOW_US
+        self.tick_us = NOW_US // BASE_US * BASE_US
+
+    def write(self) -> tuple[IntArray, int]:
+        """Store one batch; which channels it was of, and the time of its readings."""
+        turns = max(1, len(self._ids) // self._batch)
+        turn = self._count % turns
+        if turn == 0:
+            self.now_us += MINUTE_US
+        self._count += 1
+        chosen = self._ids[turn::turns][: self._batch]
+        self._sink.write(batch_of(chosen, np.full(len(chosen), self.now_us)))
+        return chosen.astype(np.int64), self.now_us
+
+
+def batch_of(channel_id: np.ndarray[Any, np.dtype[np.int32]], ts_us: IntArray) -> Batch:
+    """One message with readings of registers that rise as those of the layout do."""
+    zero_us = NOW_US - 2 * MANY_DAYS * DAY_US
+    return Batch(
+        messages=(Message(topic=b"kawasan/v1/p/t0/e0", payload=b"{}", received_us=NOW_US),),
+        sources=("p/t0",),
+        readings=ReadingBatch(
+            message=np.zeros(len(channel_id), dtype=np.int32),
+            channel_id=channel_id,
+            ts_us=ts_us,
+            value=(channel_id % 7 + 1.0) * ((ts_us - zero_us) / HOUR_US),
+            quality=np.zeros(len(channel_id), dtype=np.int32),
+        ),
+        rejections=(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """How long cycles took. [s]"""
+
+    wall_s: list[float]
+    python_s: list[float]
+    """Processor time of this process; the rest is the database's."""
+
+    def summary(self) -> dict[str, Any]:
+        """Median and worst of the wall clock, median of our own processor time."""
+        return {
+            "cycles": len(self.wall_s),
+            "median_s": round(statistics.median(self.wall_s), 3),
+            "worst_s": round(max(self.wall_s), 3),
+            "python_cpu_median_s": round(statistics.median(self.python_s), 3),
+        }
+
+
+class Engine:
+    """Runs the cycles of one park on one connection, as the engine's loop does."""
+
+    def __init__(self, url: str, registry: Registry) -> None:
+        self._conn = connect(url, Role.WRITE, autocommit=True)
+        self._park = registry.park
+        self._known = Known()
+
+    def cycle(self, now_us: int) -> int:
+        """One cycle; how many spans it took."""
+        done = run_cycle(self._conn, self._park, cycle_rows=CYCLE_ROWS, now_us=now_us, known=self._known)
+        if done.faults:
+            raise RuntimeError("a span was set aside: see table engine_fault")
+        return done.spans
+
+    def drain(self, now_us: int) -> int:
+        """Cycles until the queue is empty; how many."""
+        cycles = 0
+        while self.cycle(now_us):
+            cycles += 1
+        return cycles
+
+    def tick(self, tick_us: int) -> None:
+        """Put a tick into the queue."""
+        append_tick(self._conn, self._park.id, tick_us)
+
+    def timed(self, now_us: int, timed: Timed) -> None:
+        """One cycle, its times noted."""
+        wall, used = time.perf_counter(), time.process_time()
+        self.cycle(now_us)
+        timed.wall_s.append(time.perf_counter() - wall)
+        timed.python_s.append(time.process_time() - used)
+
+
+def measure(url: str, registry: Registry, live: Live, cycles: int) -> dict[str, Any]:
+    """Cycles after batches, and after ticks."""
+    engine = Engine(url, registry)
+    for _ in range(2):
+        live.write()
+        engine.drain(live.now_us)
+    batches, ticks = Timed(wall_s=[], python_s=[]), Timed(wall_s=[], python_s=[])
+    for _ in range(cycles):
+        live.write()
+        engine.timed(live.now_us, batches)
+        engine.drain(live.now_us)
+    for _ in range(max(2, cycles // 4)):
+        live.tick_us += BASE_US
+        engine.tick(live.tick_us)
+        engine.timed(live.now_us, ticks)
+        engine.drain(live.now_us)
+    return {"batch": batches.summary(), "tick": ticks.summary()}
+
+
+def import_year(url: str, ids: list[int], readings: int) -> None:
+    """Store a year's readings of some channels, channel by channel, as `kawasan import` does."""
+    per_channel = (MANY_DAYS - 5) * DAY_US // BASE_US
+    times = NOW_US // BASE_US * BASE_US - 5 * DAY_US - np.arange(per_channel)[::-1] * BASE_US
+    with ReadingSink(url) as sink:
+        for channel_id in ids[: -(-readings // per_channel)]:
+            wanted = min(readings, per_channel)
+            sink.write(batch_of(np.full(wanted, channel_id, dtype=np.int32), times[:wanted]))
+            readings -= wanted
+
+
+def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[str, Any]:
+    """How old live readings are when their numbers are committed, while an import runs and until it is computed."""
+    ids = [channel.id for channel in registry.channels if channel.id % SPARSE]
+    stop, failed = threading.Event(), []
+
+    def engine() -> None:
+        try:
+            worker = Engine(url, registry)
+            while not stop.is_set():
+                if not worker.cycle(live.now_us):
+                    stop.wait(0.1)
+        except Exception as error:  # the top of a thread
+            failed.append(error)
+            raise
+
+    importing = multiprocessing.get_context("spawn").Process(target=import_year, args=(url, ids, readings))
+    thread = threading.Thread(target=engine)
+    lags, begun = [], time.perf_counter()
+    imported_s = None
+    thread.start()
+    importing.start()
+    with psycopg.connect(url, autocommit=True) as conn:
+        while not failed:
+            channels, ts_us = live.write()
+            lags.append(_seconds_until_taken(conn, channels, ts_us, failed))
+            if importing.exitcode is not None and imported_s is None:
+                imported_s = time.perf_counter() - begun
+            if imported_s is not None and not conn.execute("SELECT EXISTS (SELECT FROM span_queue)").fetchone()[0]:
+                break
+            time.sleep(max(0.0, LIVE_EVERY_S - lags[-1]))
+    stop.set()
+    thread.join()
+    importing.join()
+    return {
+        "readings": readings,
+        "import_s": round(imported_s or 0.0, 1),
+        "computed_after_s": round(time.perf_counter() - begun, 1),
+        "live_batches": len(lags),
+        "lag_median_s": round(statistics.median(lags), 2),
+        "lag_worst_s": round(max(lags), 2),
+    }
+
+
+def _seconds_until_taken(conn: Connection[Any], channels: IntArray, ts_us: int, failed: list[Exception]) -> float:
+    """Seconds from a batch's commit until no cycle has yet to compute it."""
+    begun = time.perf_counter()
+    parameters = {"ids": channels.tolist(), "ts": to_datetime(ts_us)}
+    statement = "SELECT EXISTS (SELECT FROM span_queue WHERE to_ts >= %(ts)s AND channel_id = ANY (%(ids)s))"
+    while conn.execute(statement, parameters).fetchone()[0] and not failed:
+        time.sleep(0.05)
+    return time.perf_counter() - begun
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """A private, durable TimescaleDB."""
+    installation = timescale_installation()
+    if installation is None:
+        raise SystemExit(HOW_TO_GET_IT)
+    parent = Path(tempfile.gettempdir()) if installation.root is None else folders_in(installation.root)
+    with held_folder(parent) as folder:
+        server = PrivatePostgres(folder / "server", installation=installation, settings=SETTINGS)
+        try:
+            server.start()
+            yield server.url
+        finally:
+            server.erase()
+
+
+def note(text: str) -> None:
+    """Say on stderr what is being done."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run(url: str, sizes: Sizes) -> dict[str, Any]:
+    """Lay out, measure, grow, measure, import."""
+    with connect(url, Role.MIGRATE) as conn:
+        apply_park(conn, park(sizes.channels), now_us=NOW_US)
+    with connect(url, Role.WRITE) as conn:
+        registry = load_registry(conn, "p")
+    layout, live = Layout(url, registry, sizes), Live(url, registry, sizes.batch)
+    note("laying out the first days")
+    layout.grow(FEW_DAYS - 1, 0)
+    with psycopg.connect(url) as conn:
+        conn.execute("UPDATE park SET ticked_to = %s", [to_datetime(live.tick_us)])
+        conn.execute("DELETE FROM span_queue")
+    note("measuring")
+    few = measure(url, registry, live, sizes.cycles)
+    note("laying out the rest")
+    layout.grow(MANY_DAYS - 1, FEW_DAYS)
+    note("measuring")
+    many = measure(url, registry, live, sizes.cycles)
+    result: dict[str, Any] = {
+        f"{FEW_DAYS}_days": few,
+        f"{MANY_DAYS}_days": many,
+        "batch_ratio": round(many["batch"]["median_s"] / few["batch"]["median_s"], 2),
+        "tick_ratio": round(many["tick"]["median_s"] / few["tick"]["median_s"], 2),
+    }
+    if sizes.import_readings:
+        note("importing")
+        result["import"] = live_lag(url, registry, live, sizes.import_readings)
+    return result
+
+
+def main() -> None:
+    """Measure, and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--channels", type=int, default=10_000)
+    parser.add_argument("--batch", type=int, default=5_000, help="readings of a batch")
+    parser.add_argument("--cycles", type=int, default=12, help="batches measured")
+    parser.add_argument("--full-days", type=int, default=3, help="days stored in full; 35 takes an hour to lay out")
+    parser.add_argument(
+        "--import-readings", type=int, default=350_000, help="14000000 is a year of 400 channels; 0: none"
+    )
+    wanted = parser.parse_args()
+    sizes = Sizes(
+        channels=wanted.channels,
+        full_days=wanted.full_days,
+        batch=wanted.batch,
+        cycles=wanted.cycles,
+        import_readings=wanted.import_readings,
+    )
+    result: dict[str, Any] = {
+        "benchmark": "engine",
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "channels": sizes.channels,
+        "batch_readings": sizes.batch,
+        "full_days": sizes.full_days,
+    }
+    with database() as url:
+        migrate(url)
+        print(json.dumps(result | run(url, sizes)))
+
+
+if __name__ == "__main__":
+    main()
