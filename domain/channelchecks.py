@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from domain.dials import Dial, dial_mistakes, exchange_mistakes
 from domain.errors import UnitError
 from domain.parkentries import ChannelEntry, Life, life_of
 from domain.quantities import QUANTITIES
@@ -12,9 +13,6 @@ from domain.units import conversion_factor
 __all__ = ["channel_mistakes", "dates_mistakes"]
 
 _DAY_S = 86400
-_HOUR_S = 3600
-_ROLLOVER_SHARE = 0.1
-"""A register rolls over only from above 0.9 of its modulus (KPI catalogue), so one interval may cover at most the rest."""
 
 
 def dates_mistakes(what: str, own: Life, outer: Life, outer_name: str) -> Iterator[str]:
@@ -38,14 +36,19 @@ def channel_mistakes(key: str, channel: ChannelEntry, outer: Life) -> Iterator[s
     if channel.quantity.startswith("load_") or channel.kind is Kind.PRODUCT:
         yield f"{what}: pollutant loads are made by the engine from concentration and flow; leave the channel out"
         return
-    if channel.unit is not None:
-        try:
-            conversion_factor(channel.unit, quantity.unit)
-        except UnitError as error:
-            yield f"{what}: {error}"
+    for unit in dict.fromkeys([channel.unit, *(entry.unit for entry in channel.units)]):
+        if unit is not None:
+            yield from _unit(what, unit, quantity.unit)
     yield from _kind(what, channel, stock=quantity.stock, rate=quantity.integral is not None)
     yield from _register(what, channel)
     yield from _dated(what, channel, life)
+
+
+def _unit(what: str, unit: str, canonical: str) -> Iterator[str]:
+    try:
+        conversion_factor(unit, canonical)
+    except UnitError as error:
+        yield f"{what}: {error}"
 
 
 def _kind(what: str, channel: ChannelEntry, *, stock: bool, rate: bool) -> Iterator[str]:
@@ -75,36 +78,26 @@ def _register(what: str, channel: ChannelEntry) -> Iterator[str]:
         yield f"{what}: a register needs max_rate, the largest plausible rate in {QUANTITIES[channel.quantity].unit} per hour"
     if channel.resolution <= 0:
         yield f"{what}: a register needs a resolution above 0, the smallest step it shows"
-    at_once = (channel.max_rate or 0.0) * channel.interval_s / _HOUR_S
-    if channel.max_rate is not None and at_once < channel.resolution:
-        yield (
-            f"{what}: one step of its resolution {channel.resolution:g} is more than max_rate {channel.max_rate:g} allows in "
-            f"one interval_s ({at_once:g}), so every step would look implausible; raise interval_s or max_rate"
-        )
-    if channel.digits is None:
-        return
-    modulus = 10.0**channel.digits * channel.digit_value
-    if channel.resolution >= modulus:
-        yield f"{what}: resolution {channel.resolution:g} is not below {modulus:g}, where the register starts again from zero"
-    if at_once > _ROLLOVER_SHARE * modulus:
-        yield (
-            f"{what}: at max_rate {channel.max_rate:g} it moves {at_once:g} in one interval_s, more than a tenth of "
-            f"{modulus:g}, where it starts again from zero: a rollover could not be told; give it more digits or a shorter interval_s"
-        )
-    yield from _exchanges(what, channel, modulus)
-
-
-def _exchanges(what: str, channel: ChannelEntry, modulus: float) -> Iterator[str]:
-    for exchange in channel.exchanges:
-        for name, index in (("closing", exchange.closing), ("opening", exchange.opening)):
-            if not 0 <= index < modulus:
-                yield f"{what}: {name} {index:g} of the exchange at {exchange.at.isoformat()} is not within 0 and {modulus:g}"
+    dial = Dial(
+        interval_s=channel.interval_s,
+        resolution=channel.resolution,
+        modulus=channel.modulus,
+        max_rate=channel.max_rate,
+    )
+    yield from dial_mistakes(what, dial)
+    for entry in sorted(channel.exchanges, key=lambda one: one.at):
+        exchange = entry.as_fact()
+        if entry.digits is None and entry.digit_value != 1:
+            yield f"{what}: the exchange at {entry.at.isoformat()} has a digit_value and no digits; give the digits of the new register"
+        yield from exchange_mistakes(what, dial, exchange)
+        dial = dial.after(exchange)
 
 
 def _dated(what: str, channel: ChannelEntry, life: Life) -> Iterator[str]:
     for name, moments in (
         ("multiplier", [entry.valid_from for entry in channel.multipliers]),
         ("exchange", [entry.at for entry in channel.exchanges]),
+        ("unit", [entry.valid_from for entry in channel.units]),
     ):
         for moment, count in Counter(moments).items():
             if count > 1:

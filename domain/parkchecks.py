@@ -152,6 +152,7 @@ def _meter(site: _Site, point: _Point) -> Iterator[str]:
     if block_s is not None and (block_s < base_s or block_s % base_s or block_s > _HOUR_S or _DAY_S % block_s):
         yield f"{what}: demand_block_s {block_s} must be a multiple of the base interval ({base_s}), at most 3600, and divide a day"
     yield from _devices(point)
+    yield from _outages(point)
     yield from _parents(site, point)
     for channel in point.meter.channels:
         yield from channel_mistakes(f"{point.place}/{channel.quantity}", channel, point.life)
@@ -169,6 +170,19 @@ def _devices(point: _Point) -> Iterator[str]:
                 f"meter {point.place}: devices {serial} and {next_serial} are mounted at the same time "
                 f"({life} and {next_life}); a meter has one device at a time"
             )
+
+
+def _outages(point: _Point) -> Iterator[str]:
+    what = f"meter {point.place}"
+    lives = sorted(
+        (Life(outage.valid_from, outage.valid_to or point.life.stop) for outage in point.meter.outages),
+        key=lambda life: life.start,
+    )
+    for life in lives:
+        yield from dates_mistakes(f"the outage of {what}", life, point.life, what)
+    for life, following in pairwise(lives):
+        if life.stop is None or following.start < life.stop:
+            yield f"{what}: it is out of service twice at the same time ({life} and {following}); give one outage for both"
 
 
 def _parents(site: _Site, point: _Point) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from domain.registry import Kind, MeterRole, RuleStatistic, RuleWindow, Stamp, Statistic
+from domain.registry import Exchange, Kind, MeterRole, RuleStatistic, RuleWindow, Stamp, Statistic
+from domain.time import from_datetime
 
 __all__ = [
     "ChannelEntry",
@@ -19,17 +20,25 @@ __all__ = [
     "Life",
     "MeterEntry",
     "MultiplierEntry",
+    "OutageEntry",
     "ParkEntry",
     "ParkFile",
     "RuleEntry",
     "TenantEntry",
+    "UnitEntry",
     "life_of",
+    "modulus_of",
     "starts",
 ]
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def modulus_of(digits: int | None, digit_value: float) -> float | None:
+    """Where a register of so many digits starts again from zero; None where their number is not said. [canonical unit]"""
+    return None if digits is None else 10.0**digits * digit_value
 
 
 class _Entry(BaseModel):
@@ -49,6 +58,46 @@ class ExchangeEntry(_Entry):
     at: AwareDatetime
     closing: Finite
     opening: Finite
+    digits: int | None = Field(default=None, ge=1, le=15)
+    """Digits of the new register, in steps of `digit_value`; None: it starts again where the one before did."""
+    digit_value: Positive = 1.0
+    """What one count of the lowest digit means. [canonical unit]"""
+    resolution: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The smallest step the new device shows; None: as before. [canonical unit]"""
+    max_rate: Positive | None = None
+    """Largest plausible rate of the new device, before the multiplier; None: as before. [canonical unit per hour]"""
+
+    @property
+    def modulus(self) -> float | None:
+        """Where the new register starts again from zero; None: as before. [canonical unit]"""
+        return modulus_of(self.digits, self.digit_value)
+
+    def as_fact(self) -> Exchange:
+        """The exchange as the registry has it."""
+        return Exchange(
+            at_us=from_datetime(self.at),
+            closing=self.closing,
+            opening=self.opening,
+            modulus=self.modulus,
+            resolution=self.resolution,
+            max_rate=self.max_rate,
+        )
+
+
+class UnitEntry(_Entry):
+    """The unit in which the source publishes, from a moment on; only its factor is applied."""
+
+    valid_from: AwareDatetime
+    unit: str
+
+
+class OutageEntry(_Entry):
+    """A time in which the meter is out of service: nothing is expected of it."""
+
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
+    """None: until further notice."""
+    reason: str = Field(min_length=1, max_length=500)
 
 
 class DeviceEntry(_Entry):
@@ -84,6 +133,13 @@ class ChannelEntry(_Entry):
     valid_to: AwareDatetime | None = None
     multipliers: tuple[MultiplierEntry, ...] = ()
     exchanges: tuple[ExchangeEntry, ...] = ()
+    units: tuple[UnitEntry, ...] = ()
+    """Before the first, `unit` holds."""
+
+    @property
+    def modulus(self) -> float | None:
+        """Where the register starts again from zero; None: never. [canonical unit]"""
+        return modulus_of(self.digits, self.digit_value)
 
 
 class MeterEntry(_Entry):
@@ -101,6 +157,7 @@ class MeterEntry(_Entry):
     """None: as long as the tenant."""
     valid_to: AwareDatetime | None = None
     devices: tuple[DeviceEntry, ...] = ()
+    outages: tuple[OutageEntry, ...] = ()
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
 
 

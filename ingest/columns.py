@@ -53,9 +53,9 @@ class Columns:
                 self._refuse(position, Reason.TIME, detail, values=self.values[position])
         owner = np.repeat(np.arange(len(self.stamp)), np.array(self.values, dtype=np.int64))
         row = np.array(self.row, dtype=np.int64)
-        value = self._scaled(directory, row)
         stamp_us = ts_us[owner]
         start_us = stamp_us - directory.shift_us[row]
+        value = self._scaled(directory, row, start_us)
         earliest_us = self._earliest(messages, oldest_us)[owner]
         outside = (start_us < directory.valid_from_us[row]) | (start_us > directory.valid_to_us[row])
         off_clock = (stamp_us > latest_us) | outside | (start_us < earliest_us)
@@ -80,9 +80,9 @@ class Columns:
         )
         return batch, tuple(sorted(self.rejections, key=lambda one: one.message))
 
-    def _scaled(self, directory: Directory, row: IntArray) -> NDArray[np.float64]:
+    def _scaled(self, directory: Directory, row: IntArray, start_us: IntArray) -> NDArray[np.float64]:
         value = np.array(self.value, dtype=np.float64)
-        factor = directory.factor[row]
+        factor = directory.factors(row, start_us)
         if self.factor:
             factor[list(self.factor)] = list(self.factor.values())
         with np.errstate(over="ignore"):

@@ -38,8 +38,8 @@ class ChannelEntry:
     quantity: str
     unit: str
     """Canonical unit."""
-    factor: float
-    """From the unit the source publishes in to the canonical one."""
+    factors: tuple[tuple[int, float], ...]
+    """From the unit the source publishes in to the canonical one, from when on; the first holds from the beginning. [us UTC]"""
     shift_us: int
     """Subtracted from the published time, so that intervals stamped at their end begin at their start. [us]"""
     valid_from_us: int
@@ -80,6 +80,13 @@ class Directory:
     channels: tuple[ChannelEntry, ...]
     channel_id: NDArray[np.int32]
     factor: NDArray[np.float64]
+    """The first of each channel."""
+    changes: NDArray[np.bool_]
+    """The source of the channel changes its unit at some time."""
+    change_bounds: IntArray
+    """(n + 1,) Rows of the two columns below of each channel, one for each change of its unit."""
+    change_us: IntArray
+    change_factor: NDArray[np.float64]
     shift_us: IntArray
     valid_from_us: IntArray
     valid_to_us: IntArray
@@ -101,16 +108,36 @@ class Directory:
         known = tuple(registries)
         for registry in known:
             _add(registry, meters, channels)
+        later = [change for entry in channels for change in entry.factors[1:]]
+        counts = np.array([len(entry.factors) - 1 for entry in channels], dtype=np.int64)
         return cls(
             meters=MappingProxyType(meters),
             channels=tuple(channels),
             channel_id=np.array([entry.channel_id for entry in channels], dtype=np.int32),
-            factor=np.array([entry.factor for entry in channels], dtype=np.float64),
+            factor=np.array([entry.factors[0][1] for entry in channels], dtype=np.float64),
+            changes=counts > 0,
+            change_bounds=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
+            change_us=np.array([at_us for at_us, _ in later], dtype=np.int64),
+            change_factor=np.array([factor for _, factor in later], dtype=np.float64),
             shift_us=np.array([entry.shift_us for entry in channels], dtype=np.int64),
             valid_from_us=np.array([entry.valid_from_us for entry in channels], dtype=np.int64),
             valid_to_us=np.array([entry.valid_to_us for entry in channels], dtype=np.int64),
             contexts=MappingProxyType(dict(_contexts(known))),
         )
+
+    def factors(self, row: IntArray, start_us: IntArray) -> NDArray[np.float64]:
+        """What values are multiplied by: the unit of each channel (row) at the reading's own time; (n,)."""
+        factor: NDArray[np.float64] = self.factor[row]
+        if not self.changes.any():
+            return factor
+        changing = np.flatnonzero(self.changes[row])
+        # Few channels ever change their unit, and few times: one step a change, for all their values at once.
+        first, last = self.change_bounds[row[changing]], self.change_bounds[row[changing] + 1]
+        for step in range(int((last - first).max(initial=0))):
+            place = np.minimum(first + step, last - 1)
+            begun = (first + step < last) & (self.change_us[place] <= start_us[changing])
+            factor[changing[begun]] = self.change_factor[place[begun]]
+        return factor
 
 
 def _contexts(registries: Iterable[Registry]) -> Iterator[tuple[bytes, ContextTopic]]:
@@ -147,8 +174,14 @@ def _entry(channel: Channel, row: int) -> ChannelEntry:
         channel_id=channel.id,
         quantity=channel.quantity,
         unit=channel.unit,
-        factor=conversion_factor(channel.wire_unit or channel.unit, channel.unit),
+        factors=tuple(_factors(channel)),
         shift_us=channel.interval_s * SECOND_US if ends else 0,
         valid_from_us=channel.valid_from_us,
         valid_to_us=_FOREVER_US if channel.valid_to_us is None else channel.valid_to_us,
     )
+
+
+def _factors(channel: Channel) -> Iterator[tuple[int, float]]:
+    yield channel.valid_from_us, conversion_factor(channel.wire_unit or channel.unit, channel.unit)
+    for change in channel.wire_units:
+        yield change.from_us, conversion_factor(change.unit, channel.unit)

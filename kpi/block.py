@@ -1,6 +1,6 @@
 """Interval amounts laid on the rows of some members: who has what in which cell, and how much of it is known."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class Scene:
     """None: all members count the same."""
     context: ContextFrame
     """Entered values of the subjects and of the park; all that overlap the periods."""
+    laid: "dict[tuple[bytes, ...], Block]" = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What was laid on rows before, by their columns: many KPIs have the same rows."""
 
     def weights_of(self, members: Members, edges: IntArray) -> FloatArray:
         """(r, p) what each row usually amounts to in a day, seen from the end of each interval; NaN: not known."""
@@ -95,10 +97,12 @@ def ticked_edge(park: Park) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Rows of an amount frame, each in the cell of one member row; sorted by row and time. All arrays are (k,)."""
+    """Rows of an amount frame, each in the cell of one member row; sorted by row and time. All other arrays are (k,)."""
 
     shape: tuple[int, int]
     """Member rows, cells."""
+    edges: IntArray
+    """(cells + 1,) of the cells. [us UTC]"""
     row: IntArray
     cell: IntArray
     start_us: IntArray
@@ -127,8 +131,9 @@ class Block:
         return self.measured & (self.measured_s >= length_s - ROUNDING_S)
 
     def keys(self, edges: IntArray) -> IntArray:
-        """Index of each entry in a flattened (rows, intervals) array."""
-        return self.row * (len(edges) - 1) + np.searchsorted(edges, self.start_us, side="right") - 1
+        """Index of each entry in a flattened (rows, intervals) array; each cell lies in one of the intervals."""
+        interval = np.searchsorted(edges, self.edges[:-1], side="right") - 1
+        return self.row * (len(edges) - 1) + interval[self.cell]
 
     def summed(self, values: FloatArray | BoolArray, edges: IntArray) -> FloatArray:
         """Sums per row and interval, added up in order of time: (k,) to (rows, intervals), 0 where there is none."""
@@ -161,7 +166,8 @@ class Block:
 
     def only(self, chosen: IntArray | BoolArray) -> "Block":
         """Some of the entries, in the same order."""
-        columns = {column.name: getattr(self, column.name)[chosen] for column in fields(self) if column.name != "shape"}
+        whole = {"shape", "edges"}
+        columns = {one.name: getattr(self, one.name)[chosen] for one in fields(self) if one.name not in whole}
         return replace(self, **columns)
 
     def of_rows(self, row: IntArray, rows: int) -> "Block":
@@ -185,6 +191,14 @@ def lay(scene: Scene, rows: Rows, channel: IntArray | None = None) -> Block:
     InputError
         An amount inside the range does not begin on an edge of its level.
     """
+    columns = (rows.channel, rows.from_us, rows.to_us, *(() if channel is None else (channel,)))
+    key = tuple(column.tobytes() for column in columns)
+    if key not in scene.laid:
+        scene.laid[key] = _lay(scene, rows, channel)
+    return scene.laid[key]
+
+
+def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
     tree, frame, cells = scene.tree, scene.frame, scene.cells
     place = rows.channel if channel is None else channel
     channel_id = np.where(place >= 0, tree.channel_id[place], -1)
@@ -213,6 +227,7 @@ def lay(scene: Scene, rows: Rows, channel: IntArray | None = None) -> Block:
     nothing = (measured_s <= 0) & (estimated == 0) & (flags & Flag.ESTIMATED == 0)
     return Block(
         shape=(len(rows), len(cells) - 1),
+        edges=cells,
         row=row,
         cell=cell,
         start_us=start_us,

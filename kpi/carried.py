@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from domain.factors import FUELS
 from domain.frames import FloatArray, Subject
-from domain.quality import Flag
 from domain.references import References, dated
 from domain.registry import Registry
 from domain.time import HOUR_US, IntArray
@@ -21,7 +20,7 @@ from domain.units import conversion_factor
 from kpi.block import Block, Coverage, Scene, coverage, known_terms
 from kpi.carriers import Carrier, carrier_members, carriers_of
 from kpi.definition import Family, Kpi, Made, Term, padded
-from kpi.delivered import Delivered, delivered
+from kpi.delivered import delivered, estimated_flags
 from kpi.inforce import factor_over
 from kpi.measures import without_peak
 from kpi.members import Members
@@ -225,7 +224,8 @@ def carried(worth: Worth) -> Family:
         part = delivered(scene, members, carrier, (worth.delivered,), scene.periods)[0]
         made = folded.terms.copy()
         made[..., 2], made[..., 3], made[..., 5] = part.whole, part.split, part.hours_without_factor
-        return Made(terms=made, peak_at_us=folded.peak_at_us, flags=_with_split(folded, (part,)))
+        flags = estimated_flags(folded.flags, made[..., 1], part.split)
+        return Made(terms=made, peak_at_us=folded.peak_at_us, flags=flags)
 
     return Family(
         members=members_of(worth),
@@ -264,7 +264,8 @@ def carried_ratio(over: Worth, under: Worth, per_unit: float) -> Family:
         made[..., 4] = first.whole + first.split
         made[..., 5] = (second.whole + second.split) * per_unit
         made[..., 6] = np.where(first.hours_without_factor + second.hours_without_factor > 0, np.nan, first.split)
-        return Made(terms=made, peak_at_us=folded.peak_at_us, flags=_with_split(folded, (first, second)))
+        flags = estimated_flags(folded.flags, made[..., 1], made[..., 3], first.split, second.split)
+        return Made(terms=made, peak_at_us=folded.peak_at_us, flags=flags)
 
     return Family(members=members_of(under), terms=terms, coverage=coverage_of(under), over_periods=over_periods)
 
@@ -277,8 +278,3 @@ def members_of(worth: Worth) -> Callable[[Registry, Tree, tuple[Subject, ...], t
         return carrier_members(frozenset(Carrier) if worth.delivered else counted, tree, subjects, alone=counted)
 
     return members
-
-
-def _with_split(made: Made, parts: tuple[Delivered, ...]) -> IntArray:
-    split = np.any([np.nan_to_num(one.split) != 0 for one in parts], axis=0)
-    return made.flags | np.where(split, int(Flag.ESTIMATED), 0)

@@ -130,8 +130,9 @@ CATALOGUE = (
         key="availability",
         title="Availability of readings",
         unit="1",
-        formula="expected slots with at least one reading / expected slots, over all published channels",
-        terms=(Term(key="filled", unit="1"), Term(key="expected", unit="1")),
+        formula="expected slots with at least one reading / expected slots, over all published channels; slots in approved "
+        "downtime (meters out of service) are counted apart",
+        terms=(Term(key="filled", unit="1"), Term(key="expected", unit="1"), Term(key="downtime", unit="1")),
         family=AVAILABILITY,
         figures=formulas.filled_slots,
         gate=Gate.NONE,
@@ -170,7 +171,7 @@ def built_in(registry: Registry) -> tuple[Kpi, ...]:
     rules: dict[str, list[ComplianceRule]] = {}
     for rule in registry.rules:
         rules.setdefault(rule.key, []).append(rule)
-    return (
+    known = (
         *CATALOGUE,
         *energy_kpis(registry),
         *carbon_kpis(registry),
@@ -179,8 +180,8 @@ def built_in(registry: Registry) -> tuple[Kpi, ...]:
         *(_compliance(key, rules[key]) for key in sorted(rules)),
         *effluent_kpis(registry),
         *data_kpis(registry),
-        *intensity_kpis(registry),
     )
+    return (*known, *intensity_kpis(known))
 
 
 def _load(pollutant: str) -> Kpi:

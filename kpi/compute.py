@@ -1,24 +1,24 @@
 """KPIs of many subjects at once: from base amounts, or folded from stored days."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.context import ContextFrame, no_context
 from domain.errors import InputError
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject
-from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level, base_edges, level_edges
+from kpi.atoms import Atoms
 from kpi.block import Block, Scene, ticked_edge
-from kpi.definition import TERMS, Family, Kpi, Made
-from kpi.figures import Source, all_figures, sheets
+from kpi.coarse import Coarse
+from kpi.definition import Family, Kpi
+from kpi.figures import Source, all_figures, folded, members_of, sheets
 from kpi.members import Members
 from kpi.tree import Tree
 from kpi.weights import Weights
 
-__all__ = ["fold_kpis", "member_channels", "subject_kpis"]
+__all__ = ["day_kpis", "fold_kpis", "from_hours", "member_channels", "subject_kpis"]
 
 
 def subject_kpis(  # noqa: PLR0917 - of what, of whom, when, from what
@@ -102,8 +102,8 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
     level: Level,
     start_us: int,
     stop_us: int,
-    days: KpiFrame,
-    channel_days: AmountFrame,
+    days: KpiFrame | Atoms,
+    channel_days: AmountFrame | Coarse,
     weights: Weights | None = None,
     *,
     open_day: AmountFrame | None = None,
@@ -125,10 +125,10 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         WEEK, MONTH or YEAR.
     start_us, stop_us : int [us UTC]
         All intervals of the level that cover `[start, stop)` are computed, each whole.
-    days : KpiFrame
+    days : KpiFrame or Atoms
         Level DAY; the rows of the subjects and KPIs in those intervals. Others are ignored.
-    channel_days : AmountFrame
-        Level DAY; the rows of :func:`member_channels` in those intervals.
+    channel_days : AmountFrame or Coarse
+        Level DAY; the rows of :func:`member_channels` in those intervals. Coarse: cut at the tick, without `open_day`.
     weights : Weights, optional
         For the days of `weight_days(park, level, start, stop)`; None: members count the same.
     open_day : AmountFrame, optional
@@ -146,15 +146,17 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
     """
     if level < Level.WEEK:
         raise InputError(f"level {level.key} is not folded from days; compute it from base amounts")
-    _check_level(days.level, Level.DAY)
-    _check_level(channel_days.level, Level.DAY)
     park = registry.park
     periods = level_edges(park.zone, park.base_s, level, start_us, stop_us)
     edges = level_edges(park.zone, park.base_s, Level.DAY, int(periods[0]), int(periods[-1]))
-    frame, cells = channel_days, edges
+    if isinstance(channel_days, Coarse):
+        frame, cells = channel_days.frame, channel_days.cells
+    else:
+        _check_level(channel_days.level, Level.DAY)
+        frame, cells = channel_days, edges
     if open_day is not None:
         _check_level(open_day.level, Level.BASE)
-        frame, cells = _opened(registry, edges, channel_days, open_day)
+        frame, cells = _opened(registry, edges, frame, open_day)
     scene = Scene(
         registry=registry,
         tree=Tree.of(registry) if tree is None else tree,
@@ -168,12 +170,78 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         weights=weights,
         context=no_context() if context is None else context,
     )
-    stored = _StoredDays.of(scene, days)
+    stored = days if isinstance(days, Atoms) else _atoms_of(days, scene, kpis)
 
     def from_days(_: Family, __: Block, members: Members) -> Source:
-        return lambda sheet: stored.made(sheet, members)
+        return lambda sheet: stored.made(sheet, members, scene.subjects, edges[:-1])
 
     return all_figures(scene, tuple(kpi for kpi in kpis if kpi.folds), from_days)
+
+
+def day_kpis(  # noqa: PLR0917 - as subject_kpis
+    registry: Registry,
+    subjects: tuple[Subject, ...],
+    kpis: tuple[Kpi, ...],
+    start_us: int,
+    stop_us: int,
+    hours: Atoms,
+    coarse: Coarse,
+    weights: Weights,
+    *,
+    context: ContextFrame | None = None,
+    tree: Tree | None = None,
+) -> KpiFrame:
+    """
+    KPIs of one local day from the terms of its hours; the same numbers as from base amounts.
+
+    Parameters
+    ----------
+    registry, subjects, kpis
+        As in :func:`subject_kpis`; only KPIs of which :func:`from_hours` is so.
+    start_us, stop_us : int [us UTC]
+        The local day.
+    hours : Atoms
+        Terms of these KPIs of these subjects over the hours of the day.
+    coarse : Coarse
+        Amounts of :func:`member_channels` over the day.
+    weights, context, tree
+        As in :func:`subject_kpis`.
+    """
+    park = registry.park
+    day = np.array([start_us, stop_us])
+    hourly = level_edges(park.zone, park.base_s, Level.HOUR, start_us, stop_us)
+    scene = Scene(
+        registry=registry,
+        tree=Tree.of(registry) if tree is None else tree,
+        level=Level.DAY,
+        subjects=tuple(dict.fromkeys(subjects)),
+        frame=coarse.frame,
+        cells=coarse.cells,
+        atoms=day,
+        periods=day,
+        ticked_us=ticked_edge(park),
+        weights=weights,
+        context=no_context() if context is None else context,
+    )
+
+    def of_hours(_: Family, __: Block, members: Members) -> Source:
+        return lambda sheet: folded(
+            hours.made(sheet, members, scene.subjects, hourly[:-1]), sheet[0].terms, np.zeros(1, dtype=np.int64)
+        )
+
+    return all_figures(scene, kpis, of_hours)
+
+
+def from_hours(kpi: Kpi) -> bool:
+    """Whether the terms of a day on which nobody comes or goes follow from those of its hours."""
+    return kpi.folds and kpi.family.by_hours and Level.HOUR in kpi.levels
+
+
+def _atoms_of(days: KpiFrame, scene: Scene, kpis: tuple[Kpi, ...]) -> Atoms:
+    _check_level(days.level, Level.DAY)
+    stored = Atoms.empty(kpis, scene.subjects, scene.atoms[:-1])
+    stored.put(days, stored.subjects, int(scene.atoms[0]), int(scene.atoms[-1]))
+    return stored
 
 
 def member_channels(
@@ -183,7 +251,7 @@ def member_channels(
     tree = Tree.of(registry) if tree is None else tree
     needed = [np.zeros(0, dtype=np.int64)]
     for family, sheet in sheets(kpis):
-        members = family.members(registry, tree, subjects, sheet)
+        members = members_of(registry, tree, subjects, family, sheet)
         if members is not None:
             needed.append(members.rows.channel)
             needed.append(np.zeros(0, dtype=np.int64) if family.also is None else family.also(tree, members))
@@ -216,53 +284,3 @@ def _opened(
     frame = AmountFrame(level=Level.DAY, **{name: column[order] for name, column in columns.items()})
     inner = base_edges(park.zone, park.base_s, start_us, stop_us)
     return frame, np.concatenate([days[:cut], inner, days[cut + 2 :]])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredDays:
-    """Stored KPIs of days, with the place of each row among the subjects and days of a scene."""
-
-    frame: KpiFrame
-    subjects: int
-    subject: IntArray
-    day: IntArray
-    days: int
-
-    @classmethod
-    def of(cls, scene: Scene, frame: KpiFrame) -> "_StoredDays":
-        asked = np.array([(one.kind.code << 32) + one.id for one in scene.subjects], dtype=np.int64)
-        code = (frame.subject_kind.astype(np.int64) << 32) + frame.subject_id
-        return cls(
-            frame=frame,
-            subjects=len(asked),
-            subject=_places(asked, code),
-            day=_places(scene.atoms[:-1], frame.start_us),
-            days=len(scene.atoms) - 1,
-        )
-
-    def made(self, sheet: tuple[Kpi, ...], members: Members) -> Made:
-        """The stored terms of each target on each day; NaN where a day has no row."""
-        kpi = _places(np.array([one.key for one in sheet]), self.frame.kpi)
-        target_of = np.full(len(sheet) * self.subjects, -1)
-        target_of[members.kpi * self.subjects + members.subject] = np.arange(len(members.kpi))
-        row = np.flatnonzero((kpi >= 0) & (self.subject >= 0) & (self.day >= 0))
-        target = target_of[kpi[row] * self.subjects + self.subject[row]]
-        row, target = row[target >= 0], target[target >= 0]
-        shape = (len(members.kpi), self.days)
-        terms = np.full((*shape, TERMS), np.nan)
-        peak_at_us, flags = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        terms[target, self.day[row]] = self.frame.terms[row]
-        peak_at_us[target, self.day[row]] = self.frame.peak_at_us[row]
-        # Whether a longer peak is a lower bound depends on its own block: the terms say it again.
-        flags[target, self.day[row]] = self.frame.flags[row] & ~int(Flag.LOWER_BOUND)
-        return Made(terms=terms, peak_at_us=peak_at_us, flags=flags)
-
-
-def _places(wanted: NDArray[np.int64] | NDArray[np.str_], found: NDArray[np.int64] | NDArray[np.str_]) -> IntArray:
-    """Position of each found value among the wanted ones; -1 where it is none of them."""
-    if not len(wanted):
-        return np.full(len(found), -1)
-    order = np.argsort(wanted)
-    place = np.searchsorted(wanted[order], found)
-    place[place == len(wanted)] = 0
-    return np.where(wanted[order][place] == found, order[place], -1)

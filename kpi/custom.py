@@ -192,6 +192,7 @@ def _kpi(formula: Formula, amounts: Mapping[str, Kpi], life: tuple[int, int]) ->
         to_us=life[1],
     )
     uses = (use for kpi in names.amounts for use in kpi.uses)
+    levels = frozenset(_LEVELS[one] for one in formula.levels)
     return Kpi(
         key=formula.origin.key,
         title=formula.title,
@@ -202,7 +203,8 @@ def _kpi(formula: Formula, amounts: Mapping[str, Kpi], life: tuple[int, int]) ->
         figures=partial(figures_of, names),
         gate=Gate.TOTAL,
         subjects=frozenset(_KINDS[one] for one in formula.subjects),
-        levels=frozenset(_LEVELS[one] for one in formula.levels),
+        levels=levels,
+        by_days=Level.DAY not in levels and max(levels) > Level.DAY,
         version=formula.version,
         source=formula.origin.source,
         uses=tuple(dict.fromkeys([*uses, f"formula:{formula.origin.key}"])),

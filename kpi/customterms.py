@@ -5,7 +5,7 @@ way, so a base interval enters where all its amounts were measured, or where all
 all of them. Entered values are laid against the days (:mod:`kpi.sharedtime`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from domain.frames import FloatArray, NullReason, Subject
 from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi.block import Block, Coverage, Scene, lay
+from kpi.block import Block, Coverage, Scene
 from kpi.definition import Family, Figures, Kpi, Made, Term, padded
 from kpi.expression import Apply, Expression, Name, Node, Number, evaluate
 from kpi.figures import HOUR_GATE
@@ -83,14 +83,14 @@ def family(names: Names) -> Family:
     def members(registry: Registry, tree: Tree, subjects: tuple[Subject, ...], _: tuple[Kpi, ...]) -> Members | None:
         return _together(_parts(names, registry, tree, subjects), names)
 
-    def terms(scene: Scene, _: Block, members: Members) -> Made:
-        parts = _parts_of(names, scene, members)
+    def terms(scene: Scene, block: Block, members: Members) -> Made:
+        parts = _parts_of(names, scene, block, members)
         return (
             _whole_terms(scene, names, members, parts) if names.whole else _shared_terms(scene, names, members, parts)
         )
 
-    def coverage(scene: Scene, _: Block, members: Members) -> Coverage:
-        return _least_coverage(scene, _parts_of(names, scene, members), members)
+    def coverage(scene: Scene, block: Block, members: Members) -> Coverage:
+        return _least_coverage(scene, _parts_of(names, scene, block, members), members)
 
     def also(tree: Tree, members: Members) -> IntArray:
         needed = [kpi.family.also(tree, members) for kpi in names.amounts if kpi.family.also is not None]
@@ -121,10 +121,31 @@ def _parts(
     return found
 
 
-def _parts_of(names: Names, scene: Scene, members: Members) -> list[tuple[Kpi, Members]]:
-    """Each amount's own members, of the subjects that have all of them."""
-    parts = _parts(names, scene.registry, scene.tree, scene.subjects) or []
-    return [(kpi, one.only(np.isin(one.subject, members.subject))) for kpi, one in parts]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One amount of a formula, of the subjects that have all of them, while the formula holds."""
+
+    kpi: Kpi
+    members: Members
+    block: Block
+
+
+def _parts_of(names: Names, scene: Scene, block: Block, members: Members) -> list[_Part]:
+    """The amounts of a formula, whose rows stand one after another in those of its own members."""
+    found, first = [], 0
+    for kpi, one in _parts(names, scene.registry, scene.tree, scene.subjects) or []:
+        last = first + len(one.rows)
+        rows = members.rows.taken(np.arange(first, last))
+        entries = block.only((block.row >= first) & (block.row < last))
+        found.append(
+            _Part(
+                kpi=kpi,
+                members=replace(one.only(np.isin(one.subject, members.subject)), rows=rows),
+                block=entries.of_rows(entries.row - first, len(rows)),
+            )
+        )
+        first = last
+    return found
 
 
 def _together(parts: list[tuple[Kpi, Members]] | None, names: Names) -> Members | None:
@@ -172,30 +193,30 @@ def _cut(rows: list[Rows], names: Names) -> Rows:
     )
 
 
-def _least_coverage(scene: Scene, parts: list[tuple[Kpi, Members]], members: Members) -> Coverage:
+def _least_coverage(scene: Scene, parts: list[_Part], members: Members) -> Coverage:
     """Of each target and period, the coverage of the amount that is known least."""
     shape = (len(members.subject), len(scene.periods) - 1)
     profile, total = np.ones(shape), np.ones(shape)
-    for kpi, one in parts:
-        if kpi.family.coverage is not None:
-            found = kpi.family.coverage(scene, lay(scene, one.rows), one)
+    for part in parts:
+        if part.kpi.family.coverage is not None:
+            found = part.kpi.family.coverage(scene, part.block, part.members)
             profile, total = np.minimum(profile, found.profile), np.minimum(total, found.total)
     return Coverage(profile=profile, total=total)
 
 
-def _whole_terms(scene: Scene, names: Names, members: Members, parts: list[tuple[Kpi, Members]]) -> Made:
+def _whole_terms(scene: Scene, names: Names, members: Members, parts: list[_Part]) -> Made:
     """Each amount by itself: all that is known of it."""
     level = min(scene.level, Level.DAY)
-    sums = [known_sums(scene, kpi, lay(scene, one.rows), one, level) for kpi, one in parts]
+    sums = [known_sums(scene, part.kpi, part.block, part.members, level) for part in parts]
     hours = expected_hours(scene, members, scene.atoms)
     known = np.min([one.known_share for one in sums], axis=0)
     spread = np.max([one.known_share - one.measured_share for one in sums], axis=0)
     return _made(names, [one.estimate for one in sums], (hours * known, hours, hours * spread), _flags(sums))
 
 
-def _shared_terms(scene: Scene, names: Names, members: Members, parts: list[tuple[Kpi, Members]]) -> Made:
+def _shared_terms(scene: Scene, names: Names, members: Members, parts: list[_Part]) -> Made:
     """All amounts over the base intervals in which each was measured, or each is known by estimation."""
-    sums = [known_sums(scene, kpi, lay(scene, one.rows), one, Level.BASE) for kpi, one in parts]
+    sums = [known_sums(scene, part.kpi, part.block, part.members, Level.BASE) for part in parts]
     measured = np.all([one.measured_share >= HOUR_GATE - ROUNDING for one in sums], axis=0)
     spread = np.all(
         [(one.measured_share <= ROUNDING) & (one.known_share >= HOUR_GATE - ROUNDING) for one in sums], axis=0
@@ -281,6 +302,5 @@ def figures_of(names: Names, terms: FloatArray) -> Figures:
         estimate=result,
         estimated_share=np.where(np.isnan(result), np.nan, 1.0 - (1.0 - np.clip(estimated, 0, 1)) * (1.0 - split)),
         reason=np.where(missing, NullReason.NO_DENOMINATOR, reason).astype(np.int16),
-        # Without anything entered there is no time to share, and the coverage is that of the amounts alone.
-        coverage=np.where(missing, 1.0, np.minimum(coverage, 1.0)),
+        coverage=np.minimum(coverage, 1.0),
     )

@@ -99,6 +99,8 @@ class Family:
     that do not fold (entered values that cover a month, prices)."""
     shared: bool = False
     """Whether all its KPIs are made of the same terms, which are then made once."""
+    by_hours: bool = True
+    """Whether the terms of a day on which nobody comes or goes follow from those of its hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

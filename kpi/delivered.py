@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from domain.context import PARK_WIDE
 from domain.factors import FUELS
 from domain.frames import FloatArray, SubjectKind
+from domain.quality import Flag
 from domain.registry import MeterRole
 from domain.time import HOUR_US, IntArray
 from kpi.block import Scene
@@ -21,7 +22,7 @@ from kpi.inforce import factor_changes, factor_over
 from kpi.members import Members
 from kpi.tree import Rows, overlap
 
-__all__ = ["Delivered", "delivered", "entered_to_now", "owners_of"]
+__all__ = ["Delivered", "delivered", "entered_to_now", "estimated_flags", "owners_of"]
 
 BoolArray = NDArray[np.bool_]
 NOT_METERED = -1
@@ -133,6 +134,16 @@ def entered_to_now(scene: Scene, members: Members, key: str, factors: tuple[str,
         factor = factor_over(scene.registry.references, factors, fine)
         _sum_up(sums, pieces, pieces.amount * factor[pieces.period], _Cut.of(scene, pieces, fine, periods))
     return _laid(sums[:, np.where(owners >= 0, np.searchsorted(ids, owners), len(ids))], periods)
+
+
+def estimated_flags(flags: IntArray, *estimated: FloatArray) -> IntArray:
+    """
+    Flags of periods whose entered parts are laid anew: estimated where any part of them is.
+
+    What was split by time on its days may be whole in their month, so the days' flag says nothing of it.
+    """
+    some = np.any([np.nan_to_num(part) != 0 for part in estimated], axis=0)
+    return (flags & ~int(Flag.ESTIMATED)) | np.where(some, int(Flag.ESTIMATED), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ def catalogue_page() -> str:
         ("Water", water_kpis(registry)),
         ("Effluent", effluent_kpis(registry)),
         ("Data", data_kpis(registry)),
-        ("Intensities", intensity_kpis(registry)),
+        ("Intensities", intensity_kpis(everything)),
     )
     placed = {kpi.key for _, kpis in parts for kpi in kpis}
     rest = tuple(kpi for kpi in everything if kpi.key not in placed)

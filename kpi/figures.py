@@ -7,20 +7,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import InputError
-from domain.frames import FloatArray, KpiFrame, NullReason, SubjectKind
+from domain.frames import FloatArray, KpiFrame, NullReason, SmallArray, Subject, SubjectKind
 from domain.quality import Flag
+from domain.registry import Registry
 from domain.time import IntArray, Level
 from kpi.block import Block, Coverage, Scene, lay
 from kpi.definition import TERMS, Family, Figures, Fold, Gate, Kpi, Made, Term
 from kpi.members import Members
+from kpi.tree import Tree
 
-__all__ = ["DAY_GATE", "HOUR_GATE", "Source", "all_figures", "sheets"]
+__all__ = [
+    "DAY_GATE",
+    "HOUR_GATE",
+    "Source",
+    "all_figures",
+    "folded",
+    "joined_kpis",
+    "members_of",
+    "sheets",
+    "taken_kpis",
+]
 
 HOUR_GATE = 0.75
 """Least coverage for a value up to an hour."""
 DAY_GATE = 0.90
 """Least coverage for a value from a day on."""
 ROUNDING = 1e-12
+_FOUND_AT_MOST = 1024
+"""Members that are kept; subjects are asked for in ever new sets."""
 
 Source = Callable[[tuple[Kpi, ...]], Made]
 """Gives the terms of the KPIs of one sheet over the scene's atoms."""
@@ -61,6 +75,8 @@ def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family
     -------
     KpiFrame
     """
+    kinds = np.array([subject.kind.code for subject in scene.subjects], dtype=np.int16)
+    ids = np.array([subject.id for subject in scene.subjects], dtype=np.int32)
     shared: dict[Family, _Prepared | None] = {}
     parts = []
     for family, sheet in sheets(tuple(kpi for kpi in kpis if kpi.made_at(scene.level))):
@@ -68,7 +84,7 @@ def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family
         if family.shared:
             shared[family] = prepared
         if prepared is not None:
-            parts.append(_figures(scene, sheet, prepared))
+            parts.append(_figures(scene, sheet, prepared, (kinds, ids)))
     return _in_order(scene.level, parts)
 
 
@@ -78,7 +94,7 @@ def _prepared(
     sheet: tuple[Kpi, ...],
     source_of: Callable[[Family, Block, Members], Source],
 ) -> _Prepared | None:
-    members = family.members(scene.registry, scene.tree, scene.subjects, sheet)
+    members = members_of(scene.registry, scene.tree, scene.subjects, family, sheet)
     if members is None:
         return None
     block = lay(scene, members.rows)
@@ -90,14 +106,31 @@ def _prepared(
     )
 
 
-def _figures(scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared) -> KpiFrame:
-    """The rows of one sheet, in order of target and time."""
+def members_of(
+    registry: Registry, tree: Tree, subjects: tuple[Subject, ...], family: Family, sheet: tuple[Kpi, ...]
+) -> Members | None:
+    """The members of the KPIs of a sheet; found once for each registry, since they do not change with time."""
+    key = (family, tuple(kpi.key for kpi in sheet), subjects)
+    if key not in tree.found:
+        if len(tree.found) >= _FOUND_AT_MOST:
+            tree.found.clear()
+        tree.found[key] = family.members(registry, tree, subjects, sheet)
+    found: Members | None = tree.found[key]
+    return found
+
+
+def _figures(
+    scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared, numbers: tuple[NDArray[np.int16], SmallArray]
+) -> KpiFrame:
+    """The rows of one sheet, in order of target and time; `numbers` are kind and id of each subject."""
     kpi, members = sheet[0], prepared.members
     atoms = prepared.source(sheet)
-    made = _folded(scene, atoms, kpi.terms)
+    made = atoms
+    if len(scene.atoms) != len(scene.periods):
+        made = folded(atoms, kpi.terms, np.searchsorted(scene.atoms, scene.periods[:-1]))
     if kpi.family.over_periods is not None:
         made = kpi.family.over_periods(scene, members, sheet, atoms, made)
-    kinds = np.array([subject.kind.code for subject in scene.subjects], dtype=np.int16)
+    kinds, ids = numbers
     offered = np.array([[kind in one.subjects for kind in SubjectKind] for one in sheet])
     kept = members.any_of(scene.alive(members.rows, scene.periods))
     kept &= offered[members.kpi, kinds[members.subject]][:, None]
@@ -112,7 +145,6 @@ def _figures(scene: Scene, sheet: tuple[Kpi, ...], prepared: _Prepared) -> KpiFr
     error = np.full(len(target), np.nan)
     if kpi.error is not None and prepared.deviations is not None:
         error = kpi.error(terms, prepared.deviations[target, :, period])
-    ids = np.array([subject.id for subject in scene.subjects], dtype=np.int32)
     return KpiFrame(
         level=scene.level,
         kpi=np.array([one.key for one in sheet], dtype=np.str_)[members.kpi[target]],
@@ -149,35 +181,41 @@ def _coverages(
 
 
 def _reasons(figures: Figures, gate: Gate, level: Level, profile: FloatArray, total: FloatArray) -> NDArray[np.int16]:
-    """Why there is no value: an invalid pair or a missing factor says most, then too little data, then the formula."""
+    """Why there is no value: a side that is not there at all says most, then too little data, then the formula."""
     least = HOUR_GATE if level <= Level.HOUR else DAY_GATE
     share = {Gate.PROFILE: profile, Gate.TOTAL: total}.get(gate)
     short = np.zeros(len(profile), dtype=np.bool_) if share is None else ~(share >= least - ROUNDING)
     short |= np.isnan(figures.estimate) & (figures.reason == NullReason.NONE)
-    first = np.isin(figures.reason, (NullReason.INVALID_PAIR, NullReason.NOT_CONFIGURED))
+    first = np.isin(figures.reason, (NullReason.INVALID_PAIR, NullReason.NOT_CONFIGURED, NullReason.NO_DENOMINATOR))
     return np.where(short & ~first, np.int16(NullReason.INSUFFICIENT_DATA), figures.reason).astype(np.int16)
 
 
-def _folded(scene: Scene, made: Made, terms: tuple[Term, ...]) -> Made:
-    """The terms of atoms as terms of periods."""
-    first = np.searchsorted(scene.atoms, scene.periods[:-1])
-    if len(scene.atoms) == len(scene.periods):
-        return made
+def folded(made: Made, terms: tuple[Term, ...], first: IntArray) -> Made:
+    """
+    The terms of atoms as terms of longer intervals.
+
+    Parameters
+    ----------
+    made : Made
+    terms : tuple of Term
+    first : int64 (p,)
+        The atom with which each interval begins.
+    """
     values = made.terms
-    folded = np.full((values.shape[0], len(first), TERMS), np.nan)
-    peak_at_us = np.zeros(folded.shape[:2], dtype=np.int64)
+    sums = np.full((values.shape[0], len(first), TERMS), np.nan)
+    peak_at_us = np.zeros(sums.shape[:2], dtype=np.int64)
     greatest = [place for place, term in enumerate(terms) if term.fold is Fold.MAX]
     at = _first_greatest(values[..., greatest[0]], first) if greatest else None
     for place, term in enumerate(terms):
         if term.fold is Fold.SUM:
             some = np.add.reduceat((~np.isnan(values[..., place])).astype(np.int64), first, axis=1) > 0
             total = np.add.reduceat(np.nan_to_num(values[..., place]), first, axis=1)
-            folded[..., place] = np.where(some, total, np.nan)
+            sums[..., place] = np.where(some, total, np.nan)
         elif at is not None:
-            folded[..., place] = np.take_along_axis(values[..., place], at, axis=1)
+            sums[..., place] = np.take_along_axis(values[..., place], at, axis=1)
     if at is not None:
         peak_at_us = np.take_along_axis(made.peak_at_us, at, axis=1)
-    return Made(terms=folded, peak_at_us=peak_at_us, flags=np.bitwise_or.reduceat(made.flags, first, axis=1))
+    return Made(terms=sums, peak_at_us=peak_at_us, flags=np.bitwise_or.reduceat(made.flags, first, axis=1))
 
 
 def _first_greatest(values: FloatArray, first: IntArray) -> IntArray:
@@ -194,13 +232,22 @@ def _in_order(level: Level, parts: list[KpiFrame]) -> KpiFrame:
     """Parts as one frame, sorted by KPI, subject kind, subject id and time."""
     if not parts:
         return _empty(level)
-    columns = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts])
-        for column in fields(KpiFrame)
-        if column.name != "level"
-    }
-    order = np.lexsort((columns["start_us"], columns["subject_id"], columns["subject_kind"], columns["kpi"]))
-    return KpiFrame(level=level, **{name: column[order] for name, column in columns.items()})
+    frame = joined_kpis(*parts)
+    return taken_kpis(frame, np.lexsort((frame.start_us, frame.subject_id, frame.subject_kind, frame.kpi)))
+
+
+def joined_kpis(*frames: KpiFrame) -> KpiFrame:
+    """Frames of one level, one after another; not sorted as one."""
+    columns = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in _COLUMNS}
+    return KpiFrame(level=frames[0].level, **columns)
+
+
+def taken_kpis(frame: KpiFrame, rows: IntArray | NDArray[np.bool_]) -> KpiFrame:
+    """Some of the rows of a frame."""
+    return KpiFrame(level=frame.level, **{name: getattr(frame, name)[rows] for name in _COLUMNS})
+
+
+_COLUMNS = tuple(column.name for column in fields(KpiFrame) if column.name != "level")
 
 
 def _empty(level: Level) -> KpiFrame:

@@ -10,7 +10,7 @@ from domain.time import IntArray, Level, level_edges
 from kpi.ragged import owners, sums_by
 from kpi.rows import empty_amounts
 
-__all__ = ["fold_amounts"]
+__all__ = ["fold_amounts", "folded_to"]
 
 
 def fold_amounts(frame: AmountFrame, level: Level, zone: ZoneInfo, base_s: int) -> AmountFrame:
@@ -46,7 +46,23 @@ def fold_amounts(frame: AmountFrame, level: Level, zone: ZoneInfo, base_s: int) 
     if not len(frame):
         return empty_amounts(level)
     first_us, last_us = int(frame.start_us.min()), int(frame.start_us.max())
-    edges = level_edges(zone, base_s, level, first_us, last_us + 1)
+    return folded_to(frame, level_edges(zone, base_s, level, first_us, last_us + 1), level)
+
+
+def folded_to(frame: AmountFrame, edges: IntArray, level: Level) -> AmountFrame:
+    """
+    As :func:`fold_amounts`, to cells with any edges, none of which lies inside an interval of the frame.
+
+    Parameters
+    ----------
+    frame : AmountFrame
+        Every row begins in one of the cells.
+    edges : int64 (n + 1,) [us UTC]
+    level : Level
+        What the frame that is made is marked as.
+    """
+    if not len(frame):
+        return empty_amounts(level)
     bins = np.searchsorted(edges, frame.start_us, side="right") - 1
     opens = np.ones(len(bins), dtype=np.bool_)
     opens[1:] = (bins[1:] != bins[:-1]) | (frame.channel_id[1:] != frame.channel_id[:-1])

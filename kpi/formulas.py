@@ -149,7 +149,7 @@ def compliance(terms: FloatArray) -> Figures:
 
 
 def filled_slots(terms: FloatArray) -> Figures:
-    """Slots with a reading over slots: (filled, expected)."""
+    """Slots with a reading over slots: (filled, expected); those in approved downtime are in neither."""
     share = _ratio(terms[:, 0], terms[:, 1])
     return Figures(
         measured=share,

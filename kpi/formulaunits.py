@@ -59,6 +59,10 @@ they cannot be added to, or cancelled against, what merely has the same physical
 _SHAPE = re.compile(
     r"1|[A-Za-z][A-Za-z0-9]*(?:\*{2}[2-4])?(?:[*/][A-Za-z][A-Za-z0-9]*(?:\*{2}[2-4])?){0,5}|1(?:/[A-Za-z][A-Za-z0-9]*){1,3}"
 )
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_NAMES = frozenset(
+    name.strip() for line in _DEFINITIONS.strip().splitlines() for name in line.split(" = ")[:1] + line.split(" = ")[2:]
+)
 _TEXT_LENGTH = 60
 ROUNDING = 1e-9
 _SAMPLES = (
@@ -82,11 +86,8 @@ def is_unit(text: str) -> bool:
     """Whether a text is a unit that formulas know."""
     if len(text) > _TEXT_LENGTH or _SHAPE.fullmatch(text) is None:
         return False
-    try:
-        _parsed(text)
-    except pint.UndefinedUnitError:
-        return False
-    return True
+    # Only names from above are shown to pint, which would take `NAN` for a number and read prefixes and plurals.
+    return set(_WORD.findall(text)) <= _NAMES
 
 
 def _parsed(text: str) -> pint.Unit:

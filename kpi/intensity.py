@@ -13,18 +13,13 @@ from domain.frames import FloatArray, NullReason, Subject, SubjectKind
 from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi import formulas
-from kpi.block import Block, Scene
-from kpi.carbon import carbon_kpis
+from kpi.block import Block, Coverage, Scene
 from kpi.definition import Family, Figures, Gate, Kpi, Made, Term, padded
-from kpi.energy import energy_kpis
 from kpi.figures import DAY_GATE
-from kpi.measures import ELECTRICITY, WATER
 from kpi.members import Members
 from kpi.sharedtime import shared_time
 from kpi.sums import expected_hours, is_additive, known_sums
 from kpi.tree import Tree
-from kpi.water import water_kpis
 
 __all__ = ["PER", "intensity_kpis"]
 
@@ -53,36 +48,19 @@ PER = (
 """The entered series that intensities are made per, each with the end of their keys."""
 
 
-def intensity_kpis(registry: Registry) -> tuple[Kpi, ...]:
-    """The intensities of a park: each amount that it has, per each series that can be entered."""
-    others = (*energy_kpis(registry), *carbon_kpis(registry), *water_kpis(registry))
-    made = {kpi.key: kpi for kpi in others if is_additive(kpi)}
-    sides = (
-        ("electricity_intensity", "Electricity", made.get("electricity", _ELECTRICITY)),
-        ("energy_intensity", "Energy of all carriers", made.get("energy_total")),
-        ("water_intensity", "Water intake", made.get("water_intake", _WATER)),
-        ("carbon_intensity", "Greenhouse gases, scope 1 and 2", made.get("co2_total")),
-    )
-    return tuple(kpi for key, title, amount in sides if amount is not None for kpi in _intensities(key, title, amount))
+_AMOUNTS = (
+    ("electricity_intensity", "Electricity", "electricity"),
+    ("energy_intensity", "Energy of all carriers", "energy_total"),
+    ("water_intensity", "Water intake", "water_intake"),
+    ("carbon_intensity", "Greenhouse gases, scope 1 and 2", "co2_total"),
+)
+"""What is divided: the beginning of the keys and titles, and the key of the sum."""
 
 
-def _own(key: str, unit: str, family: Family) -> Kpi:
-    """An amount as the catalogue has it; only its family and formula count here."""
-    return Kpi(
-        key=key,
-        title=key,
-        unit=unit,
-        formula=key,
-        terms=(Term(key="measured", unit=unit), Term(key="estimated", unit=unit)),
-        family=family,
-        figures=formulas.amount,
-        gate=Gate.TOTAL,
-        subjects=frozenset(SubjectKind),
-    )
-
-
-_ELECTRICITY = _own("electricity", "kWh", ELECTRICITY)
-_WATER = _own("water_intake", "m3", WATER)
+def intensity_kpis(known: tuple[Kpi, ...]) -> tuple[Kpi, ...]:
+    """The intensities of a park: each sum of the catalogue that has some, per each series that can be entered."""
+    sums = {kpi.key: kpi for kpi in known if is_additive(kpi)}
+    return tuple(kpi for key, title, of in _AMOUNTS if of in sums for kpi in _intensities(key, title, sums[of]))
 
 
 def _intensities(key: str, title: str, amount: Kpi) -> tuple[Kpi, ...]:
@@ -132,8 +110,11 @@ def _family(amount: Kpi) -> Family:
         return inner.members(registry, tree, subjects, (amount,))
 
     def terms(scene: Scene, block: Block, members: Members) -> Made:
-        sums = known_sums(scene, amount, block, members, Level.DAY)
         hours = expected_hours(scene, members, scene.atoms)
+        none, nothing = np.full(hours.shape, np.nan), np.zeros(hours.shape, dtype=np.int64)
+        if not _anything_entered(scene):
+            return Made(terms=padded(none, none, none, none, hours), peak_at_us=nothing, flags=nothing)
+        sums = known_sums(scene, amount, block, members, Level.DAY)
         whole = sums.measured_share >= DAY_GATE - ROUNDING
         made = padded(
             np.where(whole, sums.estimate, np.nan),
@@ -142,16 +123,28 @@ def _family(amount: Kpi) -> Family:
             hours * sums.known_share,
             hours,
         )
-        return Made(terms=made, peak_at_us=np.zeros(hours.shape, dtype=np.int64), flags=sums.flags)
+        return Made(terms=made, peak_at_us=nothing, flags=sums.flags)
+
+    def coverage(scene: Scene, block: Block, members: Members) -> Coverage:
+        if inner.coverage is not None and _anything_entered(scene):
+            return inner.coverage(scene, block, members)
+        # What is shared with nothing is nothing; the figures say so.
+        whole = np.ones((len(members.kpi), len(scene.periods) - 1))
+        return Coverage(profile=whole, total=whole)
 
     return Family(
         members=members,
         terms=terms,
-        coverage=inner.coverage,
+        coverage=coverage,
         also=inner.also,
         over_periods=_against_entered,
         shared=True,
     )
+
+
+def _anything_entered(scene: Scene) -> bool:
+    """Whether there is anything to divide by, for anybody; most of the work can be left where there is not."""
+    return bool(np.isin(scene.context.key, [per.series for per in PER]).any())
 
 
 def _against_entered(scene: Scene, members: Members, sheet: tuple[Kpi, ...], atoms: Made, folded: Made) -> Made:
@@ -202,6 +195,5 @@ def _ratio(terms: FloatArray) -> Figures:
         estimate=estimate,
         estimated_share=np.where(np.isnan(estimate), np.nan, 1.0 - np.clip(exact, 0.0, 1.0).prod(axis=0)),
         reason=reason,
-        # Without anything entered there is no time to share, and the coverage is that of the amount alone.
-        coverage=np.where(reason == NullReason.NO_DENOMINATOR, 1.0, np.minimum(shared, 1.0)),
+        coverage=np.minimum(shared, 1.0),
     )

@@ -4,12 +4,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from domain.quality import Flag
 from kpi.block import Block, Scene
 from kpi.carried import SCOPE_2, Worth, coverage_of, members_of, metered
 from kpi.carriers import Carrier
 from kpi.definition import Family, Kpi, Made, padded
-from kpi.delivered import entered_to_now
+from kpi.delivered import entered_to_now, estimated_flags
 from kpi.formulas_energy import together
 from kpi.measures import without_peak
 from kpi.members import Members
@@ -56,7 +55,7 @@ def _entered(scene: Scene, members: Members, _: tuple[Kpi, ...], __: Made, folde
     made[..., 3] = by_contract + by_certificate
     made[..., 4] = np.where(carbon.hours_without_factor > 0, np.nan, np.nan_to_num(carbon.whole + carbon.split) * used)
     made[..., 5] = np.nan_to_num(contracted.split) * used + np.nan_to_num(certified.split) * also_used
-    flags = folded.flags | np.where(made[..., 5] > 0, int(Flag.ESTIMATED), 0)
+    flags = estimated_flags(folded.flags, made[..., 1], made[..., 5])
     return Made(terms=made, peak_at_us=folded.peak_at_us, flags=flags)
 
 

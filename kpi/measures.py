@@ -234,7 +234,7 @@ def _inputs(tree: Tree, members: Members) -> IntArray:
     return tree.places(tree.inputs[members.rows.channel].ravel())
 
 
-LOADS = Family(members=_products, terms=_product_terms, coverage=coverage, also=_inputs)
+LOADS = Family(members=_products, terms=_product_terms, coverage=coverage, also=_inputs, by_hours=False)
 
 
 def _published(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:

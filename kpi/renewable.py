@@ -10,7 +10,7 @@ from domain.time import SECOND_US, IntArray
 from kpi.block import Block, Scene
 from kpi.carriers import Carrier, Electricity, carriers_of
 from kpi.definition import Family, Kpi, Made, padded
-from kpi.delivered import entered_to_now
+from kpi.delivered import entered_to_now, estimated_flags
 from kpi.measures import SUMMED, by_owner, hours_of, without_peak
 from kpi.members import Members, claimed
 from kpi.tree import Tree
@@ -123,7 +123,7 @@ def _certificates(scene: Scene, members: Members, _: tuple[Kpi, ...], __: Made, 
     entered = entered_to_now(scene, members, "certificates")
     terms = folded.terms.copy()
     terms[..., 4], terms[..., 5] = entered.whole + entered.split, entered.split
-    flags = folded.flags | np.where(np.nan_to_num(entered.split) > 0, int(Flag.ESTIMATED), 0)
+    flags = estimated_flags(folded.flags, terms[..., 1], terms[..., 3], entered.split)
     return Made(terms=terms, peak_at_us=folded.peak_at_us, flags=flags)
 
 

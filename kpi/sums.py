@@ -63,7 +63,11 @@ def known_sums(scene: Scene, kpi: Kpi, block: Block, members: Members, level: Le
     figures = kpi.figures(made.terms.reshape(-1, TERMS))
     if family.coverage is not None:
         measured_share = family.coverage(within, block, members).profile
-        known_share = family.coverage(within, _with_estimates(block), members).profile
+        spread = np.asarray((block.flags & Flag.ESTIMATED) > 0) & ~np.isnan(block.amount)
+        known_share = measured_share
+        if spread.any():
+            filled = replace(block, covered_s=np.where(spread, block.expected_s, block.covered_s))
+            known_share = family.coverage(within, filled, members).profile
     else:
         stated = figures.coverage
         measured_share = np.zeros(shape) if stated is None else stated.reshape(shape)
@@ -78,12 +82,6 @@ def known_sums(scene: Scene, kpi: Kpi, block: Block, members: Members, level: Le
         known_share=np.where(known, np.nan_to_num(known_share), 0.0),
         flags=made.flags,
     )
-
-
-def _with_estimates(block: Block) -> Block:
-    """The same amounts, those that were spread over a gap taken as covered."""
-    spread = ((block.flags & Flag.ESTIMATED) > 0) & ~np.isnan(block.amount)
-    return replace(block, covered_s=np.where(spread, block.expected_s, block.covered_s))
 
 
 def expected_hours(scene: Scene, members: Members, edges: IntArray) -> FloatArray:

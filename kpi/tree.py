@@ -1,6 +1,7 @@
 """The meters and channels of a park in columns, and which channels carry a resource from when to when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,8 @@ class Tree:
     """(c, 2): for a product, ids of its concentration and its flow or volume; else -1."""
     from_us: IntArray
     to_us: IntArray
+    found: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False, compare=False)
+    """The members that were found in it before; see :func:`kpi.figures.members_of`."""
 
     @classmethod
     def of(cls, registry: Registry) -> "Tree":

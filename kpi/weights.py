@@ -113,8 +113,8 @@ def trailing_weights(registry: Registry, channel_days: AmountFrame, days_us: Int
     """
     Median daily amount of every channel over the 28 local days that end with each of some days.
 
-    Only days of which 75 % of the whole length is known (measured, or inside a gap that the same day closes)
-    are counted, so a day that has just begun says nothing yet. Amounts below zero, which only register jitter
+    Only days that are final, and of which 75 % of the whole length is known (measured, or inside a gap that the same
+    day closes), are counted, so the open day says nothing yet. Amounts below zero, which only register jitter
     makes, count as zero.
 
     Parameters
@@ -137,13 +137,13 @@ def trailing_weights(registry: Registry, channel_days: AmountFrame, days_us: Int
         return Weights(channel_id=channels, day_us=days_us, median=np.empty((len(channels), len(days_us))))
     park = registry.park
     edges = level_edges(park.zone, park.base_s, Level.DAY, trailing_start(park, int(days_us[0])), int(days_us[-1]) + 1)
-    amounts = _known_days(channel_days, channels, edges)
+    amounts = _known_days(channel_days, channels, edges, park.ticked_to_us)
     window = np.searchsorted(edges, days_us)[:, None] - np.arange(TRAILING_DAYS - 1, -1, -1)
     return Weights(channel_id=channels, day_us=days_us, median=np.maximum(_median(amounts[:, window]), 0.0))
 
 
-def _known_days(frame: AmountFrame, channels: SmallArray, edges: IntArray) -> FloatArray:
-    """Amounts (channels, days), NaN where a day is not known well enough."""
+def _known_days(frame: AmountFrame, channels: SmallArray, edges: IntArray, ticked_us: int | None) -> FloatArray:
+    """Amounts (channels, days), NaN where a day is not final, or not known well enough."""
     day = np.searchsorted(edges, frame.start_us)
     day[day >= len(edges) - 1] = 0
     row = np.searchsorted(channels, frame.channel_id)
@@ -154,6 +154,9 @@ def _known_days(frame: AmountFrame, channels: SmallArray, edges: IntArray) -> Fl
         & (channels[row] == frame.channel_id)
         & (frame.measured_s + frame.inner_gap_s >= LEAST_KNOWN * length_s)
     )
+    if ticked_us is not None:
+        # Else each new reading of the open day would change what all of its hours weigh.
+        counted &= edges[day + 1] <= ticked_us
     amounts = np.full((len(channels), len(edges) - 1), np.nan)
     amounts[row[counted], day[counted]] = frame.amount[counted]
     return amounts

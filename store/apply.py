@@ -1,6 +1,6 @@
 """Bring the registry of a park to its park file, and say in words what changed."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ __all__ = ["Change", "apply_park"]
 
 _MULTIPLIERS = Dated(name="multipliers", word="multiplier", key=("valid_from",))
 _EXCHANGES = Dated(name="exchanges", word="exchange", key=("at",))
+_UNITS = Dated(name="units", word="unit", key=("valid_from",))
+_OUTAGES = Dated(name="outages", word="outage", key=("valid_from",))
 _DEVICES = Dated(name="devices", word="device", key=("serial", "valid_from"))
 _RULES = Dated(name="rules", word="rule", key=("key", "valid_from"))
 
@@ -259,10 +261,18 @@ def _facts(application: _Application, wanted: Wanted) -> None:
     for kind, rows in (
         (_MULTIPLIERS, {ids[row.place]: row.multipliers for row in wanted.channels}),
         (_EXCHANGES, {ids[row.place]: row.exchanges for row in wanted.channels}),
+        (_UNITS, {ids[row.place]: row.units for row in wanted.channels}),
     ):
         for fact in _bring_facts(application, kind, rows):
             application.say("channel", places[fact.owner], fact.what)
-            touched.readings(fact.owner, fact.start)
+            if kind is not _UNITS:
+                # Another unit on the wire counts for what comes in from now on; what is stored stays.
+                touched.readings(fact.owner, fact.start)
+    for fact in _bring_facts(application, _OUTAGES, {ids[row.place]: row.outages for row in wanted.meters}):
+        application.say("meter", meters[fact.owner], fact.what)
+        for place, channel_id in ids.items():
+            if place.startswith(f"{meters[fact.owner]}/"):
+                touched.silence(channel_id, fact.start, fact.stop)
     for fact in _bring_facts(application, _DEVICES, {ids[row.place]: row.devices for row in wanted.meters}):
         application.say("meter", meters[fact.owner], fact.what)
 
@@ -270,9 +280,10 @@ def _facts(application: _Application, wanted: Wanted) -> None:
 def _bring_facts(
     application: _Application, kind: Dated, rows: Mapping[int, Mapping[tuple[Any, ...], dict[str, Any]]]
 ) -> list[Fact]:
-    def wanted(current: Facts) -> Facts:
-        # What the file no longer names was closed: its past keeps the facts it was computed with.
-        kept = {place: columns for place, columns in current.items() if place[0] not in rows}
+    def wanted(current: Facts, entered: Collection[tuple[int, tuple[Any, ...]]]) -> Facts:
+        # What the file no longer names was closed: its past keeps the facts it was computed with. What people
+        # entered stays beside what the file says, until the file says something else of the same moment.
+        kept = {place: columns for place, columns in current.items() if place[0] not in rows or place in entered}
         return {**kept, **{(owner, key): columns for owner, facts in rows.items() for key, columns in facts.items()}}
 
     return supersede(application.conn, kind, application.park_id, application.now, wanted)
@@ -282,7 +293,7 @@ def _rules(application: _Application, rows: Wanted) -> None:
     now = application.now
     named = {rule.key[0] for rule in rows.rules}
 
-    def wanted(current: Facts) -> Facts:
+    def wanted(current: Facts, _entered: Collection[tuple[int, tuple[Any, ...]]]) -> Facts:
         facts: Facts = {(application.ids[rule.place], rule.key): rule.columns for rule in rows.rules}
         for (owner, key), columns in current.items():
             # A rule the file no longer has ends now: what was judged by it stands.

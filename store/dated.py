@@ -1,6 +1,6 @@
 """Dated facts (multipliers, exchanges, devices, rules): superseded where the park file says otherwise, never updated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,8 @@ from store.statements import query
 __all__ = ["Dated", "Fact", "Facts", "supersede", "written"]
 
 Key = tuple[Any, ...]
+
+_OF_ENTRY = frozenset({"id", "owner", "origin", "recorded_by"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Fact:
     """From when on it counts."""
     what: str
     """For people."""
+    stop: datetime | None = None
+    """Until when, where facts of the kind end; the later of the two where it was changed."""
 
 
 Facts = dict[tuple[int, Key], dict[str, Any]]
@@ -57,7 +61,11 @@ def written(value: Any) -> str:
 
 
 def supersede(
-    conn: Connection[Any], kind: Dated, park_id: int, now: datetime, wanted: Callable[[Facts], Facts]
+    conn: Connection[Any],
+    kind: Dated,
+    park_id: int,
+    now: datetime,
+    wanted: Callable[[Facts, Collection[tuple[int, Key]]], Facts],
 ) -> list[Fact]:
     """
     Bring one kind of facts of a park to what is wanted.
@@ -65,7 +73,7 @@ def supersede(
     Parameters
     ----------
     wanted : callable
-        What should be in force, given what is.
+        What should be in force, given what is, and which of that people entered.
 
     Returns
     -------
@@ -77,11 +85,16 @@ def supersede(
     ids = {(row["owner"], tuple(row[name] for name in kind.key)): row["id"] for row in rows}
     current = {
         (row["owner"], tuple(row[name] for name in kind.key)): {
-            name: value for name, value in row.items() if name not in {"id", "owner", *kind.key}
+            name: value for name, value in row.items() if name not in {*_OF_ENTRY, *kind.key}
         }
         for row in rows
     }
-    facts = wanted(current)
+    entered = {
+        (row["owner"], tuple(row[name] for name in kind.key)): row["recorded_by"]
+        for row in rows
+        if row["origin"] == "entry"
+    }
+    facts = wanted(current, entered)
     changed = sorted(place for place in current.keys() | facts.keys() if current.get(place) != facts.get(place))
     for place in changed:
         if place in current:
@@ -90,10 +103,19 @@ def supersede(
         if (owner, key) in facts:
             own = {**dict(zip(kind.key, key, strict=True)), **facts[owner, key]}
             conn.execute(query(f"apply_{kind.name}_insert"), {"park_id": park_id, "owner": owner, "now": now, **own})
-    return [
-        Fact(owner=owner, start=key[-1], what=_sentence(kind, key, current.get((owner, key)), facts.get((owner, key))))
-        for owner, key in changed
-    ]
+    return [_fact(kind, place, current.get(place), facts.get(place), entered.get(place)) for place in changed]
+
+
+def _fact(
+    kind: Dated, place: tuple[int, Key], before: dict[str, Any] | None, after: dict[str, Any] | None, by: str | None
+) -> Fact:
+    owner, key = place
+    what = _sentence(kind, key, before, after)
+    if by is not None:
+        what += f" (entered by {by}; the park file says otherwise)"
+    stops = [columns.get("valid_to") for columns in (before, after) if columns is not None]
+    known = [stop for stop in stops if stop is not None]
+    return Fact(owner=owner, start=key[-1], what=what, stop=max(known) if len(known) == len(stops) else None)
 
 
 def _sentence(kind: Dated, key: Key, before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:

@@ -17,6 +17,7 @@ from domain.registry import (
     Meter,
     MeterRole,
     Multiplier,
+    Outage,
     Park,
     Registry,
     RuleStatistic,
@@ -24,6 +25,7 @@ from domain.registry import (
     Stamp,
     Statistic,
     Tenant,
+    WireUnit,
 )
 from domain.time import from_datetime, to_datetime
 from store.apply import Change, apply_park
@@ -48,6 +50,8 @@ REGISTRY_PARTS = (
     "registry_channels",
     "registry_multipliers",
     "registry_exchanges",
+    "registry_units",
+    "registry_outages",
     "registry_rules",
     "registry_references",
 )
@@ -132,9 +136,11 @@ def _select(conn: Connection[Any], name: str, parameters: Mapping[str, Any]) -> 
 
 def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) -> tuple[Registry, ...]:
     """Put registries together from the rows of `registry_parks` and of :data:`REGISTRY_PARTS`, in their order."""
-    tenants, meters, channels, multipliers, exchanges, rules, references = parts
-    factors = _by_channel((row["channel_id"], _multiplier(row)) for row in multipliers)
-    changes = _by_channel((row["channel_id"], _exchange(row)) for row in exchanges)
+    tenants, meters, channels, multipliers, exchanges, units, outages, rules, references = parts
+    factors = _by_owner((row["channel_id"], _multiplier(row)) for row in multipliers)
+    changes = _by_owner((row["channel_id"], _exchange(row)) for row in exchanges)
+    spoken = _by_owner((row["channel_id"], _wire_unit(row)) for row in units)
+    idle = _by_owner((row["meter_id"], _outage(row)) for row in outages)
     keys = {park["id"]: park["key"] for park in parks}
     places = {row["id"]: f"{keys[row['park_id']]}/{row['key']}" for row in tenants}
     points = {row["id"]: f"{places[row['tenant_id']]}/{row['key']}" for row in meters}
@@ -142,9 +148,15 @@ def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) 
         Registry(
             park=_park(park),
             tenants=tuple(_tenant(row) for row in tenants if row["park_id"] == park["id"]),
-            meters=tuple(_meter(row) for row in meters if row["park_id"] == park["id"]),
+            meters=tuple(_meter(row, idle.get(row["id"], ())) for row in meters if row["park_id"] == park["id"]),
             channels=tuple(
-                _channel(row, points[row["meter_id"]], factors.get(row["id"], ()), changes.get(row["id"], ()))
+                _channel(
+                    row,
+                    points[row["meter_id"]],
+                    multipliers=factors.get(row["id"], ()),
+                    exchanges=changes.get(row["id"], ()),
+                    wire_units=spoken.get(row["id"], ()),
+                )
                 for row in channels
                 if row["park_id"] == park["id"]
             ),
@@ -155,11 +167,11 @@ def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) 
     )
 
 
-def _by_channel(facts: Iterable[tuple[int, Fact]]) -> dict[int, tuple[Fact, ...]]:
+def _by_owner(facts: Iterable[tuple[int, Fact]]) -> dict[int, tuple[Fact, ...]]:
     found: dict[int, list[Fact]] = {}
-    for channel_id, fact in facts:
-        found.setdefault(channel_id, []).append(fact)
-    return {channel_id: tuple(facts) for channel_id, facts in found.items()}
+    for owner, fact in facts:
+        found.setdefault(owner, []).append(fact)
+    return {owner: tuple(facts) for owner, facts in found.items()}
 
 
 def _us(moment: datetime | None) -> int | None:
@@ -186,20 +198,19 @@ def _tenant(row: DictRow) -> Tenant:
     return Tenant(**_rest(row, "id", "key", "name", "sector"), **_life(row))
 
 
-def _meter(row: DictRow) -> Meter:
+def _meter(row: DictRow, outages: tuple[Outage, ...]) -> Meter:
     rest = _rest(row, "id", "tenant_id", "key", "name", "parent_id", "demand_block_s", "error_share")
-    return Meter(role=MeterRole(row["role"]), **rest, **_life(row))
+    return Meter(role=MeterRole(row["role"]), outages=outages, **rest, **_life(row))
 
 
-def _channel(row: DictRow, meter: str, multipliers: tuple[Multiplier, ...], exchanges: tuple[Exchange, ...]) -> Channel:
+def _channel(row: DictRow, meter: str, **facts: Any) -> Channel:
     inputs = (row["input_concentration"], row["input_flow"])
     return Channel(
         key=f"{meter}/{row['quantity']}",
         kind=Kind(row["kind"]),
         stamp=Stamp(row["stamp"]),
         statistic=Statistic(row["statistic"]),
-        multipliers=multipliers,
-        exchanges=exchanges,
+        **facts,
         inputs=None if None in inputs else inputs,
         **_rest(
             row, "id", "meter_id", "quantity", "unit", "interval_s", "resolution", "modulus", "max_rate", "wire_unit"
@@ -213,7 +224,16 @@ def _multiplier(row: DictRow) -> Multiplier:
 
 
 def _exchange(row: DictRow) -> Exchange:
-    return Exchange(at_us=from_datetime(row["at"]), closing=row["closing"], opening=row["opening"])
+    rest = _rest(row, "closing", "opening", "modulus", "resolution", "max_rate")
+    return Exchange(at_us=from_datetime(row["at"]), **rest)
+
+
+def _wire_unit(row: DictRow) -> WireUnit:
+    return WireUnit(from_us=from_datetime(row["valid_from"]), unit=row["unit"])
+
+
+def _outage(row: DictRow) -> Outage:
+    return Outage(from_us=from_datetime(row["valid_from"]), to_us=_us(row["valid_to"]), reason=row["reason"])
 
 
 def _rule(row: DictRow) -> ComplianceRule:

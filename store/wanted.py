@@ -42,6 +42,8 @@ class WantedMeter:
     columns: Columns
     devices: dict[tuple[Any, ...], Columns] = field(default_factory=dict)
     """By (serial, valid_from)."""
+    outages: dict[tuple[Any, ...], Columns] = field(default_factory=dict)
+    """By (valid_from,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class WantedChannel:
     """By (valid_from,)."""
     exchanges: dict[tuple[Any, ...], Columns] = field(default_factory=dict)
     """By (at,)."""
+    units: dict[tuple[Any, ...], Columns] = field(default_factory=dict)
+    """By (valid_from,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,9 @@ def _meter(file: ParkFile, tenant: TenantEntry, meter: MeterEntry, life: Life) -
             **_dates(life),
         },
         devices={(device.serial, device.valid_from): {"valid_to": device.valid_to} for device in meter.devices},
+        outages={
+            (outage.valid_from,): {"valid_to": outage.valid_to, "reason": outage.reason} for outage in meter.outages
+        },
     )
 
 
@@ -151,14 +158,24 @@ def _channel(place: str, channel: ChannelEntry, life: Life) -> WantedChannel:
             "stamp": channel.stamp.value,
             "statistic": channel.statistic.value,
             "resolution": channel.resolution,
-            "modulus": None if channel.digits is None else 10**channel.digits * channel.digit_value,
+            "modulus": channel.modulus,
             "max_rate": channel.max_rate,
             "concentration": None,
             "flow": None,
             **_dates(life),
         },
         multipliers={(entry.valid_from,): {"factor": entry.factor} for entry in channel.multipliers},
-        exchanges={(entry.at,): {"closing": entry.closing, "opening": entry.opening} for entry in channel.exchanges},
+        exchanges={
+            (entry.at,): {
+                "closing": entry.closing,
+                "opening": entry.opening,
+                "modulus": entry.modulus,
+                "resolution": entry.resolution,
+                "max_rate": entry.max_rate,
+            }
+            for entry in channel.exchanges
+        },
+        units={(entry.valid_from,): {"unit": entry.unit} for entry in channel.units},
     )
 
 

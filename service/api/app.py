@@ -16,6 +16,7 @@ from service.api import (
     routes_health,
     routes_ingest,
     routes_live,
+    routes_meterlife,
     routes_numbers,
     routes_periods,
     routes_references,
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_problems(app)
     for router in (
         routes_registry.router,
+        routes_meterlife.router,
         routes_numbers.router,
         routes_corrections.router,
         routes_findings.router,

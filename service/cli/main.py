@@ -15,6 +15,7 @@ from service.cli import (
     corrections,
     demo,
     findings,
+    meterlife,
     meters,
     parks,
     periods,
@@ -62,6 +63,7 @@ app.command("demo")(demo.run_demo_command)
 app.command("migrate")(parks.migrate_database)
 app.add_typer(parks.app, name="park")
 app.add_typer(references.app, name="references")
+app.add_typer(meterlife.app, name="meter")
 app.command("ingest")(processes.ingest)
 app.command("engine")(processes.engine)
 app.command("serve")(processes.serve)

@@ -10,7 +10,6 @@ When a check runs is part of what it is, so that findings are a pure function of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,23 +18,17 @@ import numpy as np
 from psycopg import Connection
 
 from domain.findings import FindingFrame, Rule, joined_findings, no_findings
-from domain.frames import FloatArray, Readings, SmallArray
-from domain.registry import Channel, Kind, Registry
-from domain.time import DAY_US, SECOND_US, IntArray, Level, day_number, level_edges
+from domain.frames import Readings, SmallArray
+from domain.registry import Kind, Registry
+from domain.time import IntArray, Level, day_number, level_edges
 from kpi.checks import (
     DRIFT_DAYS,
     TRAILING_US,
-    WATCHED,
     WEEKS,
-    Day,
-    Limits,
-    Past,
-    day_of,
     families_of,
     gap_findings,
     hierarchy_findings,
     interval_findings,
-    limits_on,
     month_findings,
     pair_findings,
     paired_quantities,
@@ -46,10 +39,20 @@ from kpi.checks import (
 from kpi.corrections import correcting
 from kpi.judge import BoolArray
 from kpi.ranges import Ranges
-from service.engine.amounts import Days, Stamp
-from store.amounts import read_amounts
+from service.engine.amounts import Days
+from service.engine.known import Known, Stamp
+from service.engine.lookback import (
+    Work,
+    base_amounts,
+    day_amounts,
+    known_shares,
+    lengths_s,
+    past_of,
+    watched,
+    work_of,
+)
 from store.corrections import corrections_of
-from store.findings import DayAmounts, estimated_channels, read_days, stored_channel_days, write_findings
+from store.findings import estimated_channels, stored_channel_days
 from store.readings import readings_around
 
 __all__ = ["check_days"]
@@ -73,72 +76,36 @@ _READINGS_AT_ONCE = 2_000_000
 _COUNTERS = (Kind.REGISTER, Kind.INTERVAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What the steps of one cycle share."""
-
-    conn: Connection[Any]
-    registry: Registry
-    stamp: Stamp
-    edges: IntArray
-    """Local midnights from long enough before the first day on. [us UTC]"""
-    final: int
-    """Days before this place of `edges` are final."""
-    limits: dict[tuple[object, ...], Limits]
-    """Already made, by what is in force and for whom."""
-
-    def place(self, day_us: IntArray) -> IntArray:
-        """Place of local days among the edges."""
-        return np.searchsorted(self.edges, day_us)
-
-    def day(self, channel_ids: SmallArray, place: int) -> Day:
-        """Some channels, rising, on a local day."""
-        channels = tuple(self.registry.channel_by_id[one] for one in channel_ids.tolist())
-        day_us = int(self.edges[place])
-        entries = self.registry.references.checks
-        key = (channel_ids.tobytes(), *(entry.origin.id for entry in entries if entry.origin.holds(day_us)))
-        if key not in self.limits:
-            self.limits.clear()
-            self.limits[key] = limits_on(self.registry, channels, day_us)
-        return day_of(self.registry, channels, day_us, self.limits[key])
-
-    def write(self, frame: FindingFrame, ids: SmallArray, day_us: IntArray, rules: tuple[Rule, ...]) -> None:
-        """Make the stored findings of some rules on some days equal to a frame."""
-        write_findings(self.conn, frame, (ids, day_us), rules, computed_at_us=self.stamp.computed_at_us)
-
-
-def check_days(
-    conn: Connection[Any], registry: Registry, days: Days, ticked: tuple[int, int] | None, stamp: Stamp
-) -> None:
+def check_days(conn: Connection[Any], known: Known, days: Days, ticked: tuple[int, int] | None, stamp: Stamp) -> None:
     """
     Check what a cycle computed again, and what its tick made final; store what is found.
 
     Parameters
     ----------
-    registry : Registry
+    known : Known
         After the tick.
     days : Days
         The days that were computed again.
     ticked : (from, to) or None
         What the tick of this cycle made final. [us UTC]
     """
-    known = np.isin(days.channel_id, _checked(registry))
-    channel_id, day_us = days.channel_id[known], days.day_us[known]
-    watched = np.isin(channel_id, _watched(registry, np.unique(channel_id)))
-    final_us = registry.park.ticked_to_us
-    closing = _closing(registry, ticked)
+    registry = known.plan.registry
+    own = np.isin(days.channel_id, _checked(registry))
+    channel_id, day_us = days.channel_id[own], days.day_us[own]
+    live = np.isin(channel_id, watched(registry, np.unique(channel_id)))
     late = day_us < _open_us(registry)
-    if not (watched.any() or late.any() or len(closing)):
-        return
-    first = min(int(one.min()) for one in (day_us, closing) if len(one))
-    last = max(int(one.max()) for one in (day_us, closing) if len(one))
-    work = _work(conn, registry, stamp, first, max(last, final_us or last))
-    _check_readings(work, channel_id[watched], work.place(day_us[watched]))
-    channel_id, place = channel_id[late], work.place(day_us[late])
+    final = channel_id[late], day_us[late]
     if ticked is not None:
-        more = _became_final(work, closing, first_ever=stamp.ticked_to_us is None)
-        channel_id, place = np.concatenate([channel_id, more[0]]), np.concatenate([place, more[1]])
-    _check_final(work, channel_id, place)
+        first_ever = stamp.ticked_to_us is None
+        more = _became_final(conn, registry, _closing(registry, ticked), first_ever=first_ever)
+        final = np.concatenate([final[0], more[0]]), np.concatenate([final[1], more[1]])
+    every_us = np.concatenate([day_us[live], final[1]])
+    if not len(every_us):
+        return
+    last_us = max(int(every_us.max()), registry.park.ticked_to_us or 0)
+    work = work_of(conn, known, stamp, int(every_us.min()), last_us)
+    _check_readings(work, channel_id[live], work.place(day_us[live]))
+    _check_final(work, final[0], work.place(final[1]))
 
 
 def _open_us(registry: Registry) -> int:
@@ -153,16 +120,6 @@ def _checked(registry: Registry) -> SmallArray:
     return np.array([channel.id for channel in registry.channels if channel.kind is not Kind.EVENT], dtype=np.int32)
 
 
-def _watched(registry: Registry, channel_ids: SmallArray) -> SmallArray:
-    by_id = registry.channel_by_id
-    chosen = [one for one in channel_ids.tolist() if _is_watched(by_id[one])]
-    return np.array(chosen, dtype=np.int32)
-
-
-def _is_watched(channel: Channel) -> bool:
-    return channel.kind is Kind.GAUGE and channel.quantity in WATCHED
-
-
 def _closing(registry: Registry, ticked: tuple[int, int] | None) -> IntArray:
     """Starts of the local days that a tick ended. [us UTC]"""
     park = registry.park
@@ -173,31 +130,20 @@ def _closing(registry: Registry, ticked: tuple[int, int] | None) -> IntArray:
     return edges[:-1][ended]
 
 
-def _work(conn: Connection[Any], registry: Registry, stamp: Stamp, first_us: int, last_us: int) -> _Work:
-    park = registry.park
-    # As far back as anything looks, month included, and a day further than anything looks ahead.
-    begin_us, end_us = first_us - (7 * WEEKS + 32) * DAY_US, last_us + (7 * WEEKS + 3) * DAY_US
-    edges = level_edges(park.zone, park.base_s, Level.DAY, begin_us, end_us)
-    final = 0
-    if park.ticked_to_us is not None:
-        final = int(np.searchsorted(edges[1:], park.ticked_to_us, side="right"))
-    return _Work(conn=conn, registry=registry, stamp=stamp, edges=edges, final=final, limits={})
-
-
-def _became_final(work: _Work, closing: IntArray, *, first_ever: bool) -> tuple[SmallArray, IntArray]:
+def _became_final(
+    conn: Connection[Any], registry: Registry, closing: IntArray, *, first_ever: bool
+) -> tuple[SmallArray, IntArray]:
     """Channels and days that a tick made final: all channels on days that it ended, at the first tick all that is stored."""
-    alive = _checked(work.registry)
-    channel_id = np.tile(alive, len(closing))
-    place = np.repeat(work.place(closing), len(alive))
-    if first_ever:
-        stored_id, stored_us = stored_channel_days(work.conn, work.registry.park.id)
-        kept = np.isin(stored_id, alive) & np.isin(stored_us, work.edges)
-        channel_id = np.concatenate([channel_id, stored_id[kept]])
-        place = np.concatenate([place, work.place(stored_us[kept])])
-    return channel_id, place
+    alive = _checked(registry)
+    channel_id, day_us = np.tile(alive, len(closing)), np.repeat(closing, len(alive))
+    if not first_ever:
+        return channel_id, day_us
+    stored_id, stored_us = stored_channel_days(conn, registry.park.id)
+    kept = np.isin(stored_id, alive) & (stored_us < _open_us(registry))
+    return np.concatenate([channel_id, stored_id[kept]]), np.concatenate([day_us, stored_us[kept]])
 
 
-def _check_readings(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
+def _check_readings(work: Work, channel_id: SmallArray, place: IntArray) -> None:
     """Watched gauges, and the day after each: its first two hours are held against this one's last."""
     ids, places = _pairs(np.tile(channel_id, 2), np.concatenate([place, place + 1]))
     for first, stop in _portions(work, ids, places) if len(ids) else ():
@@ -210,7 +156,7 @@ def _check_readings(work: _Work, channel_id: SmallArray, place: IntArray) -> Non
         work.write(joined_findings(*parts), portion_ids, work.edges[portion_places], _OF_READINGS)
 
 
-def _portions(work: _Work, ids: SmallArray, places: IntArray) -> Iterator[tuple[int, int]]:
+def _portions(work: Work, ids: SmallArray, places: IntArray) -> Iterator[tuple[int, int]]:
     """Rows whose readings fit into memory together."""
     by_id = work.registry.channel_by_id
     expected = np.array([86_400 // by_id[one].interval_s + 1 for one in ids.tolist()], dtype=np.int64)
@@ -219,7 +165,7 @@ def _portions(work: _Work, ids: SmallArray, places: IntArray) -> Iterator[tuple[
     return zip(starts.tolist(), np.append(starts[1:], len(places)).tolist(), strict=True)
 
 
-def _readings(work: _Work, ids: SmallArray, places: IntArray) -> Readings:
+def _readings(work: Work, ids: SmallArray, places: IntArray) -> Readings:
     def load(windows: Ranges, margin: int) -> tuple[Readings, BoolArray, BoolArray]:
         return readings_around(work.conn, windows.channel_id, windows.from_us, windows.to_us, margin)
 
@@ -233,7 +179,7 @@ def _pairs(channel_id: SmallArray, place: IntArray) -> tuple[SmallArray, IntArra
     return pairs[:, 1].astype(np.int32), np.ascontiguousarray(pairs[:, 0])
 
 
-def _check_final(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
+def _check_final(work: Work, channel_id: SmallArray, place: IntArray) -> None:
     kept = place < work.final
     ids, places = _pairs(channel_id[kept], place[kept])
     if not len(ids):
@@ -253,12 +199,12 @@ def _with_companions(registry: Registry, ids: SmallArray) -> SmallArray:
     return np.union1d(ids, np.array(others, dtype=np.int32)).astype(np.int32)
 
 
-def _check_intervals(work: _Work, ids: SmallArray, place: int) -> None:
+def _check_intervals(work: Work, ids: SmallArray, place: int) -> None:
     day = work.day(ids, place)
-    sheet = sheet_of(day, read_amounts(work.conn, Level.BASE, ids, day.day_us, day.stop_us))
+    sheet = sheet_of(day, base_amounts(work, day, ids))
     frame = joined_findings(interval_findings(sheet), gap_findings(sheet), pair_findings(sheet))
-    watched = np.isin(ids, _watched(work.registry, ids))
-    for chosen, rules in ((~watched, _OF_INTERVALS), (watched, _OF_WATCHED)):
+    live = np.isin(ids, watched(work.registry, ids))
+    for chosen, rules in ((~live, _OF_INTERVALS), (live, _OF_WATCHED)):
         own = ids[chosen]
         work.write(_of(frame, own), own, np.full(len(own), day.day_us), rules)
 
@@ -276,12 +222,12 @@ def _of(frame: FindingFrame, ids: SmallArray) -> FindingFrame:
     )
 
 
-def _check_usual(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
+def _check_usual(work: Work, channel_id: SmallArray, place: IntArray) -> None:
     """High, low, zero and drift of days, and of those that are held against them."""
     by_id = work.registry.channel_by_id
     unique = np.unique(channel_id).tolist()
     counters = np.array([one for one in unique if by_id[one].kind in _COUNTERS], dtype=np.int32)
-    counts, drifts = np.isin(channel_id, counters), np.isin(channel_id, _watched(work.registry, np.array(unique)))
+    counts, drifts = np.isin(channel_id, counters), np.isin(channel_id, watched(work.registry, np.array(unique)))
     weeks = _ahead(channel_id[counts], place[counts], 7 * np.arange(WEEKS + 1))
     week = _ahead(channel_id[drifts], place[drifts], np.arange(DRIFT_DAYS + 1))
     ids, places = _pairs(np.concatenate([weeks[0], week[0]]), np.concatenate([weeks[1], week[1]]))
@@ -290,7 +236,7 @@ def _check_usual(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
     parts = []
     for one in np.unique(places).tolist():
         day = work.day(ids[places == one], one)
-        parts.append(usual_findings(day, _past(work, day, one)))
+        parts.append(usual_findings(day, past_of(work, day, one)))
     work.write(joined_findings(*parts), ids, work.edges[places], _OF_DAYS)
 
 
@@ -298,73 +244,7 @@ def _ahead(ids: SmallArray, place: IntArray, steps: IntArray) -> tuple[SmallArra
     return np.repeat(ids, len(steps)), (place[:, None] + steps).ravel()
 
 
-def _past(work: _Work, day: Day, place: int) -> Past:
-    """A day and the days that it is held against, read at once."""
-    holidays = [_is_holiday(work.registry, int(work.edges[place - 7 * week])) for week in range(WEEKS + 1)]
-    counters = np.flatnonzero(np.isin(day.table.kind, (0, 1)))
-    watched = np.flatnonzero(np.isin(day.table.channel_id, _watched(work.registry, day.table.channel_id)))
-    weeks = _spread(work, day, counters, place - 7 * np.arange(WEEKS + 1))
-    days = _spread(work, day, watched, place - np.arange(DRIFT_DAYS + 1))
-    known = np.zeros(len(day.channels))
-    known[counters], known[watched] = weeks.known[:, 0][counters], days.known[:, 0][watched]
-    weekday_known = weeks.known[:, 1:].copy()
-    weekday_known[:, np.array(holidays[1:], dtype=np.bool_)] = 0.0
-    return Past(
-        amount=weeks.amount[:, 0],
-        known=known,
-        mean=days.mean[:, 0],
-        weekday_amount=weeks.amount[:, 1:],
-        weekday_known=weekday_known,
-        before_mean=days.mean[:, 1:],
-        before_measured_s=days.measured_s[:, 1:],
-        is_holiday=holidays[0],
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spread:
-    """Day amounts, a row per channel and a column per day; (c, d) each."""
-
-    amount: FloatArray
-    mean: FloatArray
-    measured_s: FloatArray
-    known: FloatArray
-
-
-def _spread(work: _Work, day: Day, rows: IntArray, places: IntArray) -> _Spread:
-    shape = (len(day.channels), len(places))
-    found = read_days(
-        work.conn, np.repeat(day.table.channel_id[rows], len(places)), np.tile(work.edges[places], len(rows))
-    )
-
-    def laid(values: FloatArray, nothing: float) -> FloatArray:
-        grid = np.full(shape, nothing)
-        grid[rows] = values.reshape(len(rows), len(places))
-        return grid
-
-    known = _known(found, np.tile(_lengths_s(work, places), len(rows)))
-    return _Spread(
-        amount=laid(found.amount, np.nan),
-        mean=laid(found.mean, np.nan),
-        measured_s=laid(found.measured_s, 0.0),
-        known=laid(known, 0.0),
-    )
-
-
-def _lengths_s(work: _Work, places: IntArray) -> FloatArray:
-    return (work.edges[places + 1] - work.edges[places]) / SECOND_US
-
-
-def _known(found: DayAmounts, length_s: FloatArray) -> FloatArray:
-    return np.minimum((found.measured_s + found.inner_gap_s) / length_s, 1.0)
-
-
-def _is_holiday(registry: Registry, day_us: int) -> bool:
-    day = day_number(registry.park.zone, day_us)
-    return any(day in one.dates for one in registry.references.holidays if one.origin.holds(day_us))
-
-
-def _check_families(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
+def _check_families(work: Work, channel_id: SmallArray, place: IntArray) -> None:
     """Meters with others downstream, on days on which any of the family was computed again."""
     families = families_of(work.registry)
     if not len(families):
@@ -375,8 +255,8 @@ def _check_families(work: _Work, channel_id: SmallArray, place: IntArray) -> Non
         members = touched.members
         if not len(touched):
             continue
-        found = read_days(work.conn, members, np.full(len(members), work.edges[one]))
-        known = _known(found, np.full(len(members), _lengths_s(work, np.array([one]))[0]))
+        found = day_amounts(work, members, np.full(len(members), work.edges[one]))
+        known = known_shares(found, np.full(len(members), lengths_s(work, np.array([one]))[0]))
         parts.append(hierarchy_findings(work.day(members, one), touched, found.amount, known))
         ids.append(touched.parent)
         days.append(np.full(len(touched.parent), work.edges[one]))
@@ -384,7 +264,7 @@ def _check_families(work: _Work, channel_id: SmallArray, place: IntArray) -> Non
         work.write(joined_findings(*parts), np.concatenate(ids), np.concatenate(days), (Rule.HIERARCHY,))
 
 
-def _check_months(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
+def _check_months(work: Work, channel_id: SmallArray, place: IntArray) -> None:
     """How much of a month is estimated, by its days that are final."""
     by_id, zone = work.registry.channel_by_id, work.registry.park.zone
     counters = np.array([one for one in np.unique(channel_id).tolist() if by_id[one].kind in _COUNTERS], dtype=np.int32)
@@ -400,7 +280,7 @@ def _check_months(work: _Work, channel_id: SmallArray, place: IntArray) -> None:
         if not len(chosen):
             continue
         places = np.arange(first, stop)
-        found = read_days(work.conn, np.repeat(chosen, len(places)), np.tile(work.edges[places], len(chosen)))
+        found = day_amounts(work, np.repeat(chosen, len(places)), np.tile(work.edges[places], len(chosen)))
         shape = (len(chosen), len(places))
         day = work.day(chosen, first)
         parts.append(

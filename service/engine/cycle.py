@@ -126,7 +126,7 @@ def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> 
     registry = known.plan.registry
     touched = Ranges(channel_id=taken.channel_id, from_us=taken.from_us, to_us=taken.to_us)
     days = recompute_amounts(conn, known, touched, stamp)
-    check_days(conn, registry, days, ticked, stamp)
+    check_days(conn, known, days, ticked, stamp)
     # What a tick makes final is final for everybody, those who sent nothing above all.
     subjects = all_subjects(registry) if ticked is not None else subjects_of(registry, days.channel_id)
     changed = touched_days(registry, days, ticked)

@@ -104,5 +104,5 @@ def _measured(ids: SmallArray, start_us: IntArray, *columns: Any) -> IntArray:
     # Adding zero makes -0.0 the 0.0 that is stored.
     bits = (amount + 0.0).view(np.int64), (measured_s + 0.0).view(np.int64)
     known = ((flags & int(Flag.ESTIMATED)) == 0) & (measured_s > 0.0) | ((flags & _SHAPING) != 0)
-    rows: IntArray = np.stack([ids.astype(np.int64), start_us, *bits, (flags & _SHAPING).astype(np.int64)], axis=1)
-    return rows[known]
+    rows = np.stack([ids.astype(np.int64), start_us, *bits, (flags & _SHAPING).astype(np.int64)], axis=1)
+    return np.asarray(rows[known], dtype=np.int64)

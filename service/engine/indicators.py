@@ -12,9 +12,14 @@ from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject, SubjectKin
 from domain.quantities import QUANTITIES
 from domain.registry import Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
-from kpi.compute import fold_kpis, member_channels, subject_kpis
+from kpi.atoms import Atoms, subject_codes
+from kpi.coarse import Coarse, coarse_day, joined_coarse
+from kpi.compute import day_kpis, fold_kpis, member_channels, subject_kpis
+from kpi.definition import Kpi
+from kpi.figures import joined_kpis, taken_kpis
 from kpi.weights import TRAILING_DAYS, Weights, trailing_start, trailing_weights, weight_days
 from service.engine.amounts import Days
+from service.engine.kept import Kept
 from service.engine.known import Known, Stamp
 from store.amounts import read_amounts
 from store.closing import adjust_closed
@@ -58,6 +63,8 @@ class _Work:
     stamp: Stamp
     weights: dict[bytes, Weights]
     """Already made, by their days."""
+    coarse: dict[tuple[int, int], Coarse]
+    """Already made, by their ends."""
 
     @property
     def registry(self) -> Registry:
@@ -173,15 +180,17 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
         return
     plan = known.plan
     channels = member_channels(plan.registry, subjects, plan.kpis, tree=plan.tree)
-    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, weights={})
+    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, weights={}, coarse={})
     for start_us, stop_us in _runs(known, days_us, len(channels)):
         if start_us >= known.earliest_us:
             _open(work, start_us, stop_us, hours)
         else:
             base = read_amounts(conn, Level.BASE, channels, start_us, stop_us)
             weights = _weights(work, Level.DAY, start_us, stop_us)
-            _from_base(work, Level.HOUR, start_us, stop_us, base, weights)
-            _from_base(work, Level.DAY, start_us, stop_us, base, weights)
+            # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
+            for level, whose in ((Level.HOUR, park_only(plan.registry)), (Level.DAY, subjects)):
+                frame = _made(work, whose, plan.kpis, level, start_us, stop_us, base, weights)
+                _write(work, frame, whose, start_us, stop_us)
     for level in levels:
         for period in _periods(plan.registry, level, days_us):
             _fold(work, level, period)
@@ -190,19 +199,85 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
 
 def _open(work: _Work, start_us: int, stop_us: int, hours: Hours | None) -> None:
     """The hours and the day of a local day whose amounts are kept; as far as they can be different."""
+    known, plan = work.known, work.known.plan
     weights = _weights(work, Level.DAY, start_us, stop_us)
+    atoms = known.hours_of(start_us)
     # An hour is made of its own amounts, and of how much each channel weighs on that day.
-    changed: tuple[int, int] | None = (start_us, stop_us)
-    if work.known.same_weights(start_us, weights) and hours is not None:
-        changed = hours.on(start_us, stop_us)
-    if changed is None:
-        return
-    kept = work.known.day(work.conn, Level.BASE, start_us, stop_us)
+    same = known.same_weights(start_us, weights)
+    changed, whose = (start_us, stop_us), work.subjects
+    if atoms is None or not same:
+        whose = plan.subjects
+    elif hours is not None:
+        inside = hours.on(start_us, stop_us)
+        if inside is None:
+            return
+        changed = inside
+    if atoms is None:
+        atoms = Atoms.empty(plan.by_hours[0], whose, _edges(work, Level.HOUR, start_us, stop_us)[:-1])
+        known.keep_hours(start_us, atoms)
+    kept = known.day(work.conn, Level.BASE, start_us, stop_us)
     edges = _edges(work, Level.HOUR, start_us, stop_us)
     first = int(edges[np.searchsorted(edges, changed[0], side="right") - 1])
     last = int(edges[np.searchsorted(edges, changed[1], side="left")])
-    _from_base(work, Level.HOUR, first, last, kept.between(first, last), weights)
-    _from_base(work, Level.DAY, start_us, stop_us, kept.frame(), weights)
+    frame = _made(work, whose, plan.kpis, Level.HOUR, first, last, kept.between(first, last), weights)
+    atoms.put(frame, _codes(whose), first, last)
+    # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
+    of_park = frame.subject_kind == SubjectKind.PARK.code
+    _write(work, taken_kpis(frame, of_park), park_only(work.registry), first, last)
+    _open_days(work, start_us, stop_us, atoms, kept, weights)
+
+
+def _open_days(  # noqa: PLR0917 - of what, when, from what
+    work: _Work, start_us: int, stop_us: int, hours: Atoms, kept: Kept, weights: Weights
+) -> None:
+    """A local day from the terms of its hours, and what does not follow from them from base amounts."""
+    plan = work.known.plan
+    summed, others = plan.by_hours
+    if _is_cut(plan.boundaries, start_us, stop_us):
+        summed, others = (), summed + others
+    frames = [_made(work, work.subjects, others, Level.DAY, start_us, stop_us, kept.frame(), weights)]
+    if summed:
+        context = read_context(work.conn, work.park_id, start_us, stop_us)
+        coarse = _coarse_day(work, start_us, stop_us)
+        frames.append(
+            day_kpis(
+                *(plan.registry, work.subjects, summed, start_us, stop_us, hours, coarse, weights),
+                context=context,
+                tree=plan.tree,
+            )
+        )
+    _write(work, joined_kpis(*frames), work.subjects, start_us, stop_us)
+
+
+def _is_cut(boundaries: IntArray, start_us: int, stop_us: int) -> bool:
+    """Whether anything that decides who counts begins or ends inside."""
+    first, last = np.searchsorted(boundaries, [start_us, stop_us - 1], side="right")
+    return bool(first < last)
+
+
+def _coarse_day(work: _Work, start_us: int, stop_us: int) -> Coarse:
+    key = start_us, stop_us
+    if key not in work.coarse:
+        plan, known = work.known.plan, work.known
+        hours, base = (known.day(work.conn, level, start_us, stop_us).frame() for level in (Level.HOUR, Level.BASE))
+        work.coarse[key] = coarse_day(plan.park, plan.boundaries, hours, base, start_us, stop_us)
+    return work.coarse[key]
+
+
+def _coarse(work: _Work, start_us: int, stop_us: int) -> Coarse | None:
+    """Amounts over a month in few cells, where they are kept; None: they are not."""
+    ticked_us, known = work.known.plan.park.ticked_to_us, work.known
+    if ticked_us is None or not start_us <= ticked_us < stop_us:
+        return known.coarse_days(work.conn, start_us, stop_us)
+    first, last = _edges(work, Level.DAY, ticked_us, ticked_us + 1).tolist()
+    parts = [
+        known.coarse_days(work.conn, start_us, first) if start_us < first else None,
+        _coarse_day(work, first, last),
+        known.coarse_days(work.conn, last, stop_us) if last < stop_us else None,
+    ]
+    if (start_us < first and parts[0] is None) or (last < stop_us and parts[2] is None):
+        return None
+    return joined_coarse(*(part for part in parts if part is not None))
 
 
 def _edges(work: _Work, level: Level, start_us: int, stop_us: int) -> IntArray:
@@ -210,22 +285,30 @@ def _edges(work: _Work, level: Level, start_us: int, stop_us: int) -> IntArray:
     return level_edges(park.zone, park.base_s, level, start_us, stop_us)
 
 
-def _from_base(  # noqa: PLR0917 - of what, when, from what
-    work: _Work, level: Level, start_us: int, stop_us: int, base: AmountFrame, weights: Weights
-) -> None:
-    """Hours of the park, or days of all subjects."""
-    # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
-    whose = park_only(work.registry) if level is Level.HOUR else work.subjects
+def _made(  # noqa: PLR0917 - of whom, what, when, from what
+    work: _Work,
+    subjects: tuple[Subject, ...],
+    kpis: tuple[Kpi, ...],
+    level: Level,
+    start_us: int,
+    stop_us: int,
+    base: AmountFrame,
+    weights: Weights,
+) -> KpiFrame:
     plan, context = work.known.plan, read_context(work.conn, work.park_id, start_us, stop_us)
-    frame = subject_kpis(
-        plan.registry, whose, plan.kpis, level, start_us, stop_us, base, weights, context=context, tree=plan.tree
+    return subject_kpis(
+        plan.registry, subjects, kpis, level, start_us, stop_us, base, weights, context=context, tree=plan.tree
     )
-    _write(work, frame, whose, start_us, stop_us)
 
 
 def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
     start_us, stop_us = period
     known, plan = work.known, work.known.plan
+    amounts: AmountFrame | Coarse | None = _coarse(work, start_us, stop_us)
+    open_day = None
+    if amounts is None:
+        amounts = known.days(work.conn, work.channels, start_us, stop_us)
+        open_day = _open_day(work, start_us, stop_us)
     frame = fold_kpis(
         plan.registry,
         work.subjects,
@@ -233,10 +316,10 @@ def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
         level,
         start_us,
         stop_us,
-        known.kpi_days(work.conn, start_us, stop_us),
-        known.days(work.conn, work.channels, start_us, stop_us),
+        known.days_of(work.conn, start_us, stop_us),
+        amounts,
         _weights(work, level, start_us, stop_us),
-        open_day=_open_day(work, start_us, stop_us),
+        open_day=open_day,
         context=read_context(work.conn, work.park_id, start_us, stop_us),
         tree=plan.tree,
     )
@@ -279,7 +362,11 @@ def _write(work: _Work, frame: KpiFrame, subjects: tuple[Subject, ...], start_us
         ticked_to_us=work.stamp.ticked_to_us,
     )
     if frame.level is Level.DAY:
-        work.known.note_kpi_days(frame, kinds, ids, _edges(work, Level.DAY, start_us, stop_us)[:-1])
+        work.known.note_days(frame, subject_codes(kinds, ids), start_us, stop_us)
+
+
+def _codes(subjects: tuple[Subject, ...]) -> IntArray:
+    return np.array([(one.kind.code << 32) + one.id for one in subjects], dtype=np.int64)
 
 
 def _runs(known: Known, days_us: IntArray, channels: int) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Amounts that an engine keeps in memory between its cycles, equal to what is stored."""
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ class Kept:
         kept[gone] = False
         self._set(self._keys[kept], {name: getattr(self._frame, name)[kept] for name in _COLUMNS})
 
-    def _set(self, keys: IntArray, columns: dict[str, NDArray[np.generic]]) -> None:
+    def _set(self, keys: IntArray, columns: dict[str, NDArray[Any]]) -> None:
         self._keys = keys
         self._frame = AmountFrame(level=self._frame.level, **columns)
 

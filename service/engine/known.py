@@ -1,18 +1,20 @@
 """What an engine knows of a park from its last cycle, so that the next one reads only what is new."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psycopg import Connection
 
 from domain.errors import RegistryError
-from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray, SubjectKind
+from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray, Subject, SubjectKind
 from domain.registry import Park, Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
+from kpi.atoms import Atoms
 from kpi.catalogue import for_registry
+from kpi.coarse import Coarse, boundaries_of, coarse_days
+from kpi.compute import from_hours
 from kpi.definition import Kpi
 from kpi.ranges import Ranges
 from kpi.table import ChannelTable
@@ -81,6 +83,23 @@ class Plan:
         """Its whole catalogue."""
         return for_registry(self._registry)
 
+    @cached_property
+    def by_hours(self) -> tuple[tuple[Kpi, ...], tuple[Kpi, ...]]:
+        """The KPIs whose days follow from their hours, and the others that are made for days."""
+        daily = [kpi for kpi in self.kpis if kpi.made_at(Level.DAY)]
+        return tuple(kpi for kpi in daily if from_hours(kpi)), tuple(kpi for kpi in daily if not from_hours(kpi))
+
+    @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The park and its tenants: those whose KPIs are stored."""
+        tenants = (Subject(kind=SubjectKind.TENANT, id=tenant.id) for tenant in self._registry.tenants)
+        return (Subject(kind=SubjectKind.PARK, id=self.park.id), *tenants)
+
+    @cached_property
+    def boundaries(self) -> IntArray:
+        """See :func:`kpi.coarse.boundaries_of`. [us UTC]"""
+        return boundaries_of(self._registry, self.tree)
+
 
 class Known:
     """
@@ -100,7 +119,9 @@ class Known:
         self._open_us = _NEVER_US
         self._kept: dict[tuple[Level, int], Kept] = {}
         self._medians: dict[int, FloatArray] = {}
-        self._kpi_days: dict[int, KpiFrame] = {}
+        self._hours: dict[int, Atoms] = {}
+        self._days: dict[tuple[int, int], Atoms] = {}
+        self._coarse: dict[tuple[int, int], Coarse] = {}
 
     def begin(self, conn: Connection[Any], park_id: int, park_key: str) -> Registry:
         """The registry for the cycle that has just taken its work; :meth:`settle` follows when it is committed."""
@@ -131,8 +152,7 @@ class Known:
             del self._kept[key]
         for day_us in [day_us for day_us in self._medians if day_us < self.earliest_us]:
             del self._medians[day_us]
-        for day_us in [day_us for day_us in self._kpi_days if day_us < self._open_us - _LONGEST_US]:
-            del self._kpi_days[day_us]
+            self._hours.pop(day_us, None)
 
     def settle(self) -> None:
         """The cycle is committed: what is known is what is stored."""
@@ -142,7 +162,9 @@ class Known:
         """Nothing of the numbers is known any more."""
         self._kept.clear()
         self._medians.clear()
-        self._kpi_days.clear()
+        self._hours.clear()
+        self._days.clear()
+        self._coarse.clear()
 
     @property
     def plan(self) -> Plan:
@@ -168,14 +190,16 @@ class Known:
 
     def days(self, conn: Connection[Any], channels: SmallArray, start_us: int, stop_us: int) -> AmountFrame:
         """Amounts by day in `[start, stop)`: at least those of some channels, possibly more of both."""
-        first_us = self._open_us - _BACK_US
-        if self._open_us == _NEVER_US or start_us < first_us:
-            return read_amounts(conn, Level.DAY, channels, start_us, stop_us)
+        kept = self._kept_days(conn, start_us, stop_us)
+        return read_amounts(conn, Level.DAY, channels, start_us, stop_us) if kept is None else kept
+
+    def _kept_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> AmountFrame | None:
+        """All amounts by day that are kept, where `[start, stop)` is among them."""
         found = next((kept for (level, _), kept in self._kept.items() if level is Level.DAY), None)
         if found is None or start_us < found.start_us or stop_us > found.stop_us:
-            last_us = self._open_us + 2 * _BACK_US
-            if stop_us > last_us:
-                return read_amounts(conn, Level.DAY, channels, start_us, stop_us)
+            first_us, last_us = self._open_us - _BACK_US, self._open_us + 2 * _BACK_US
+            if self._open_us == _NEVER_US or start_us < first_us or stop_us > last_us:
+                return None
             frame = read_amounts(conn, Level.DAY, self.plan.table.channel_id, first_us, last_us)
             found = Kept(frame, first_us, last_us)
             self._kept = {key: kept for key, kept in self._kept.items() if key[0] is not Level.DAY}
@@ -194,6 +218,9 @@ class Known:
         for (level, _), kept in self._kept.items():
             if level is frame.level:
                 kept.replace(ranges, frame)
+        if frame.level is Level.DAY and len(ranges):
+            first_us, last_us = int(ranges.from_us.min()), int(ranges.to_us.max())
+            self._coarse = {key: one for key, one in self._coarse.items() if key[1] <= first_us or key[0] >= last_us}
 
     def same_weights(self, day_us: int, weights: Weights) -> bool:
         """Whether the park's hours of a day were made with these weights before; from now on they are."""
@@ -202,51 +229,46 @@ class Known:
             self._medians[day_us] = weights.median
         return before is not None and np.array_equal(before, weights.median, equal_nan=True)
 
-    def kpi_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> KpiFrame:
-        """The stored KPIs of the days in `[start, stop)`, of the park and all its tenants."""
-        park = self.plan.park
-        if stop_us - start_us > _LONGEST_US:
-            return _read_kpis(conn, self.plan, start_us, stop_us)
-        starts = level_edges(park.zone, park.base_s, Level.DAY, start_us, stop_us)[:-1].tolist()
-        missing = [day_us for day_us in starts if day_us not in self._kpi_days]
-        if missing:
-            found = _read_kpis(conn, self.plan, min(missing), max(missing) + 1)
-            for day_us in missing:
-                self._kpi_days[day_us] = _taken(found, found.start_us == day_us)
-        return _joined([self._kpi_days[day_us] for day_us in starts])
+    def hours_of(self, start_us: int) -> Atoms | None:
+        """Terms of the hours of a local day that is kept, of everybody; None: they are not known yet."""
+        return self._hours.get(start_us)
 
-    def note_kpi_days(self, frame: KpiFrame, kinds: NDArray[np.int16], ids: SmallArray, days_us: IntArray) -> None:
-        """The KPIs of some subjects on some days were made anew."""
-        whose = _codes(kinds, ids)
-        for day_us in days_us.tolist():
-            known = self._kpi_days.get(day_us)
-            if known is not None:
-                others = ~np.isin(_codes(known.subject_kind, known.subject_id), whose)
-                mine = frame.start_us == day_us
-                self._kpi_days[day_us] = _joined([_taken(known, others), _taken(frame, mine)])
+    def keep_hours(self, start_us: int, hours: Atoms) -> None:
+        """From now on the terms of these hours are known; to be put anew as they change."""
+        self._hours[start_us] = hours
 
+    def days_of(self, conn: Connection[Any], start_us: int, stop_us: int) -> Atoms:
+        """Terms of the local days in `[start, stop)`, of everybody, as they are stored."""
+        plan = self.plan
+        park, key = plan.park, (start_us, stop_us)
+        if key not in self._days:
+            days = level_edges(park.zone, park.base_s, Level.DAY, start_us, stop_us)[:-1]
+            found = Atoms.empty(plan.kpis, plan.subjects, days)
+            found.put(_read_kpis(conn, plan, start_us, stop_us), found.subjects, start_us, stop_us)
+            if stop_us - start_us > _LONGEST_US:
+                return found
+            self._days = {one: kept for one, kept in self._days.items() if one[1] > start_us - _LONGEST_US}
+            self._days[key] = found
+        return self._days[key]
 
-def _codes(kinds: NDArray[np.int16], ids: SmallArray) -> IntArray:
-    codes: IntArray = (kinds.astype(np.int64) << 32) + ids
-    return codes
+    def note_days(self, frame: KpiFrame, subjects: IntArray, start_us: int, stop_us: int) -> None:
+        """The KPIs of some subjects on the local days in `[start, stop)` were made anew."""
+        for kept in self._days.values():
+            kept.put(frame, subjects, start_us, stop_us)
+
+    def coarse_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> Coarse | None:
+        """Amounts over whole local days in few cells, where amounts by day are kept; None: they are not."""
+        key = start_us, stop_us
+        if key not in self._coarse:
+            days = self._kept_days(conn, start_us, stop_us)
+            if days is None:
+                return None
+            self._coarse[key] = coarse_days(self.plan.park, self.plan.boundaries, days, start_us, stop_us)
+        return self._coarse[key]
 
 
 def _read_kpis(conn: Connection[Any], plan: Plan, start_us: int, stop_us: int) -> KpiFrame:
-    tenants = [tenant.id for tenant in plan.registry.tenants]
-    kinds = np.array([SubjectKind.PARK.code, *(SubjectKind.TENANT.code for _ in tenants)], dtype=np.int16)
-    ids = np.array([plan.park.id, *tenants], dtype=np.int32)
+    kinds = np.array([subject.kind.code for subject in plan.subjects], dtype=np.int16)
+    ids = np.array([subject.id for subject in plan.subjects], dtype=np.int32)
     keys = [kpi.key for kpi in plan.kpis]
     return read_kpis(conn, keys, (kinds, ids), Level.DAY, start_us=start_us, stop_us=stop_us)
-
-
-def _taken(frame: KpiFrame, rows: NDArray[np.bool_]) -> KpiFrame:
-    return KpiFrame(level=frame.level, **{name: getattr(frame, name)[rows] for name in _KPI_COLUMNS})
-
-
-def _joined(frames: list[KpiFrame]) -> KpiFrame:
-    """Frames one after another, not sorted as one."""
-    columns = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in _KPI_COLUMNS}
-    return KpiFrame(level=frames[0].level, **columns)
-
-
-_KPI_COLUMNS = tuple(column.name for column in fields(KpiFrame) if column.name != "level")

@@ -5,12 +5,18 @@
 
 -- Meter life. Facts of a park file stand beside those that people enter; applying a file leaves the entered ones alone.
 ALTER TABLE device ADD COLUMN origin text NOT NULL DEFAULT 'file' CHECK (origin IN ('file', 'entry')),
-                   ADD COLUMN note text NOT NULL DEFAULT '';
+                   ADD COLUMN note text NOT NULL DEFAULT '',
+                   ADD COLUMN superseded_by text,
+                   ADD COLUMN superseded_why text;
 ALTER TABLE multiplier ADD COLUMN origin text NOT NULL DEFAULT 'file' CHECK (origin IN ('file', 'entry')),
-                       ADD COLUMN note text NOT NULL DEFAULT '';
+                       ADD COLUMN note text NOT NULL DEFAULT '',
+                       ADD COLUMN superseded_by text,
+                       ADD COLUMN superseded_why text;
 -- What of the register is different from the exchange on; null: as before it.
 ALTER TABLE exchange ADD COLUMN origin text NOT NULL DEFAULT 'file' CHECK (origin IN ('file', 'entry')),
                      ADD COLUMN note text NOT NULL DEFAULT '',
+                     ADD COLUMN superseded_by text,
+                     ADD COLUMN superseded_why text,
                      ADD COLUMN modulus float8 CHECK (modulus > 0),
                      ADD COLUMN resolution float8 CHECK (resolution >= 0),
                      ADD COLUMN max_rate float8 CHECK (max_rate > 0);
@@ -26,7 +32,9 @@ CREATE TABLE wire_unit (
     note          text NOT NULL DEFAULT '',
     recorded_at   timestamptz NOT NULL DEFAULT now(),
     recorded_by   text NOT NULL DEFAULT session_user,
-    superseded_at timestamptz
+    superseded_at timestamptz,
+    superseded_by text,
+    superseded_why text
 );
 CREATE UNIQUE INDEX wire_unit_in_force ON wire_unit (channel_id, valid_from) WHERE superseded_at IS NULL;
 
@@ -38,10 +46,12 @@ CREATE TABLE outage (
     valid_from    timestamptz NOT NULL,
     valid_to      timestamptz,
     reason        text NOT NULL CHECK (reason <> ''),
-    origin        text NOT NULL DEFAULT 'entry' CHECK (origin IN ('file', 'entry')),
+    origin        text NOT NULL DEFAULT 'file' CHECK (origin IN ('file', 'entry')),
     recorded_at   timestamptz NOT NULL DEFAULT now(),
     recorded_by   text NOT NULL DEFAULT session_user,
     superseded_at timestamptz,
+    superseded_by text,
+    superseded_why text,
     CHECK (valid_to > valid_from)
 );
 CREATE UNIQUE INDEX outage_in_force ON outage (meter_id, valid_from) WHERE superseded_at IS NULL;

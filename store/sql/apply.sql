@@ -96,37 +96,67 @@ SET kind = %(kind)s, unit = %(unit)s, wire_unit = %(wire_unit)s, interval_s = %(
 WHERE u.id = %(id)s
 
 -- name: apply_multipliers
-SELECT id, channel_id AS owner, valid_from, factor FROM multiplier WHERE park_id = %(park_id)s AND superseded_at IS NULL
+SELECT id, channel_id AS owner, origin, recorded_by, valid_from, factor
+FROM multiplier
+WHERE park_id = %(park_id)s AND superseded_at IS NULL
 
 -- name: apply_multipliers_insert
 INSERT INTO multiplier (park_id, channel_id, valid_from, factor, recorded_at)
 VALUES (%(park_id)s, %(owner)s, %(valid_from)s, %(factor)s, %(now)s)
 
 -- name: apply_multipliers_supersede
-UPDATE multiplier SET superseded_at = %(now)s WHERE id = %(id)s
+UPDATE multiplier SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
 
 -- name: apply_exchanges
-SELECT id, channel_id AS owner, at, closing, opening FROM exchange WHERE park_id = %(park_id)s AND superseded_at IS NULL
+SELECT id, channel_id AS owner, origin, recorded_by, at, closing, opening, modulus, resolution, max_rate
+FROM exchange
+WHERE park_id = %(park_id)s AND superseded_at IS NULL
 
 -- name: apply_exchanges_insert
-INSERT INTO exchange (park_id, channel_id, at, closing, opening, recorded_at)
-VALUES (%(park_id)s, %(owner)s, %(at)s, %(closing)s, %(opening)s, %(now)s)
+INSERT INTO exchange (park_id, channel_id, at, closing, opening, modulus, resolution, max_rate, recorded_at)
+VALUES (%(park_id)s, %(owner)s, %(at)s, %(closing)s, %(opening)s, %(modulus)s, %(resolution)s, %(max_rate)s, %(now)s)
 
 -- name: apply_exchanges_supersede
-UPDATE exchange SET superseded_at = %(now)s WHERE id = %(id)s
+UPDATE exchange SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
+
+-- name: apply_units
+SELECT id, channel_id AS owner, origin, recorded_by, valid_from, unit
+FROM wire_unit
+WHERE park_id = %(park_id)s AND superseded_at IS NULL
+
+-- name: apply_units_insert
+INSERT INTO wire_unit (park_id, channel_id, valid_from, unit, recorded_at)
+VALUES (%(park_id)s, %(owner)s, %(valid_from)s, %(unit)s, %(now)s)
+
+-- name: apply_units_supersede
+UPDATE wire_unit SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
+
+-- name: apply_outages
+SELECT id, meter_id AS owner, origin, recorded_by, valid_from, valid_to, reason
+FROM outage
+WHERE park_id = %(park_id)s AND superseded_at IS NULL
+
+-- name: apply_outages_insert
+INSERT INTO outage (park_id, meter_id, valid_from, valid_to, reason, recorded_at)
+VALUES (%(park_id)s, %(owner)s, %(valid_from)s, %(valid_to)s, %(reason)s, %(now)s)
+
+-- name: apply_outages_supersede
+UPDATE outage SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
 
 -- name: apply_devices
-SELECT id, meter_id AS owner, serial, valid_from, valid_to FROM device WHERE park_id = %(park_id)s AND superseded_at IS NULL
+SELECT id, meter_id AS owner, origin, recorded_by, serial, valid_from, valid_to
+FROM device
+WHERE park_id = %(park_id)s AND superseded_at IS NULL
 
 -- name: apply_devices_insert
 INSERT INTO device (park_id, meter_id, serial, valid_from, valid_to, recorded_at)
 VALUES (%(park_id)s, %(owner)s, %(serial)s, %(valid_from)s, %(valid_to)s, %(now)s)
 
 -- name: apply_devices_supersede
-UPDATE device SET superseded_at = %(now)s WHERE id = %(id)s
+UPDATE device SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
 
 -- name: apply_rules
-SELECT id, channel_id AS owner, key, valid_from, valid_to, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed
+SELECT id, channel_id AS owner, 'file' AS origin, recorded_by, key, valid_from, valid_to, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed
 FROM compliance_rule
 WHERE park_id = %(park_id)s AND superseded_at IS NULL
 

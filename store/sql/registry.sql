@@ -35,12 +35,28 @@ WHERE c.park_id = ANY (%(park_id)s) AND f.recorded_at <= coalesce(%(as_of)s::tim
 ORDER BY f.channel_id, f.valid_from
 
 -- name: registry_exchanges
-SELECT e.channel_id, e.at, e.closing, e.opening
+SELECT e.channel_id, e.at, e.closing, e.opening, e.modulus, e.resolution, e.max_rate
 FROM exchange e
 JOIN channel c ON c.id = e.channel_id
 WHERE c.park_id = ANY (%(park_id)s) AND e.recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
   AND (e.superseded_at IS NULL OR e.superseded_at > %(as_of)s::timestamptz)
 ORDER BY e.channel_id, e.at
+
+-- name: registry_units
+SELECT u.channel_id, u.valid_from, u.unit
+FROM wire_unit u
+JOIN channel c ON c.id = u.channel_id
+WHERE c.park_id = ANY (%(park_id)s) AND u.recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (u.superseded_at IS NULL OR u.superseded_at > %(as_of)s::timestamptz)
+ORDER BY u.channel_id, u.valid_from
+
+-- name: registry_outages
+SELECT o.meter_id, o.valid_from, o.valid_to, o.reason
+FROM outage o
+JOIN meter m ON m.id = o.meter_id
+WHERE m.park_id = ANY (%(park_id)s) AND o.recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (o.superseded_at IS NULL OR o.superseded_at > %(as_of)s::timestamptz)
+ORDER BY o.meter_id, o.valid_from
 
 -- name: registry_rules
 SELECT park_id, id, key, channel_id, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed, valid_from, valid_to

@@ -66,19 +66,34 @@ WHERE c.meter_id IN (SELECT m.id FROM api.meter m)
        OR NOT EXISTS (SELECT FROM api.asker a WHERE a.role = 'officer'));
 
 CREATE VIEW api.device WITH (security_barrier) AS
-SELECT d.id, d.meter_id, d.serial, d.valid_from, d.valid_to, d.recorded_at, d.superseded_at
+SELECT d.id, d.meter_id, d.serial, d.valid_from, d.valid_to, d.origin, d.note, d.recorded_at, d.recorded_by, d.superseded_at,
+       d.superseded_by, d.superseded_why
 FROM public.device d
 WHERE d.meter_id IN (SELECT m.id FROM api.meter m);
 
 CREATE VIEW api.multiplier WITH (security_barrier) AS
-SELECT f.channel_id, f.valid_from, f.factor, f.recorded_at, f.superseded_at
+SELECT f.id, f.channel_id, f.valid_from, f.factor, f.origin, f.note, f.recorded_at, f.recorded_by, f.superseded_at, f.superseded_by,
+       f.superseded_why
 FROM public.multiplier f
 WHERE f.channel_id IN (SELECT c.id FROM api.channel c);
 
 CREATE VIEW api.exchange WITH (security_barrier) AS
-SELECT e.channel_id, e.at, e.closing, e.opening, e.recorded_at, e.superseded_at
+SELECT e.id, e.channel_id, e.at, e.closing, e.opening, e.modulus, e.resolution, e.max_rate, e.origin, e.note, e.recorded_at,
+       e.recorded_by, e.superseded_at, e.superseded_by, e.superseded_why
 FROM public.exchange e
 WHERE e.channel_id IN (SELECT c.id FROM api.channel c);
+
+CREATE VIEW api.wire_unit WITH (security_barrier) AS
+SELECT u.id, u.channel_id, u.valid_from, u.unit, u.origin, u.note, u.recorded_at, u.recorded_by, u.superseded_at, u.superseded_by,
+       u.superseded_why
+FROM public.wire_unit u
+WHERE u.channel_id IN (SELECT c.id FROM api.channel c);
+
+CREATE VIEW api.outage WITH (security_barrier) AS
+SELECT o.id, o.meter_id, o.valid_from, o.valid_to, o.reason, o.origin, o.recorded_at, o.recorded_by, o.superseded_at, o.superseded_by,
+       o.superseded_why
+FROM public.outage o
+WHERE o.meter_id IN (SELECT m.id FROM api.meter m);
 
 CREATE VIEW api.compliance_rule WITH (security_barrier) AS
 SELECT r.id, r.park_id, r.channel_id, r.key, r.statistic, r.time_window, r.least_valid, r.lowest, r.highest, r.legal_basis,

@@ -21,7 +21,8 @@ GRANT SELECT (id, park_id, key) ON tenant TO kawasan_auth;
 
 -- The API reads views, and no table.
 GRANT USAGE ON SCHEMA api TO kawasan_api;
-GRANT SELECT ON api.park, api.tenant, api.meter, api.channel, api.device, api.multiplier, api.exchange, api.compliance_rule,
+GRANT SELECT ON api.park, api.tenant, api.meter, api.channel, api.device, api.multiplier, api.exchange, api.wire_unit, api.outage,
+    api.compliance_rule,
     api.reading, api.reading_conflict, api.latest, api.amount, api.kpi, api.ledger, api.ledger_rejected,
     api.rejection, api.rejected_message, api.applied_file
     TO kawasan_api;

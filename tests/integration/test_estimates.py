@@ -120,7 +120,7 @@ def test_a_corrected_like_day_gives_the_gaps_after_it_another_course(timescale_u
 
 def friday(rows: list[tuple[Any, ...]]) -> float:
     """What the day of the first gap adds up to."""
-    return sum(row[3] for row in rows if row[1] == 0 and hour_of(row)[0] == 4 and row[3] is not None)
+    return float(sum(row[3] for row in rows if row[1] == 0 and hour_of(row)[0] == 4 and row[3] is not None))
 
 
 def test_concentrations_have_no_amounts_where_nothing_was_measured(timescale_url: str) -> None:

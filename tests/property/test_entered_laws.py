@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.context import CONTEXTS, PARK_WIDE, ContextFrame
 from domain.frames import AmountFrame, KpiFrame
+from domain.references import Factor, Origin, References
 from domain.registry import Registry
 from domain.time import DAY_US, HOUR_US, Level, level_edges
 from kpi.catalogue import for_registry
@@ -23,14 +24,15 @@ from kpi.weights import Weights, weight_days
 from tests.property.test_kpi_laws import SEEDS, START_US, STOP_US, _for_days, _same, a_drawn_week, everybody
 from tests.support.entered_values import Entry, a_frame
 from tests.support.reference_entered import EnteredReference
-from tests.support.small_formulas import a_formula, with_formulas
+from tests.support.small_formulas import a_formula
 
 SERIES = ("production_t", "employees")
+FUEL = "fuel_diesel"
 TENANTS = (PARK_WIDE, 1, 2, 3)
 
 
 @st.composite
-def drawn_entries(draw: st.DrawFn, series: tuple[str, ...] = SERIES) -> list[Entry]:
+def drawn_entries(draw: st.DrawFn, series: tuple[str, ...] = (*SERIES, FUEL)) -> list[Entry]:
     """Values of some tenants and perhaps the park, side by side or with holes, in hours or days."""
     entries: list[Entry] = []
     for tenant in TENANTS:
@@ -100,7 +102,13 @@ def the_intensities(registry: Registry) -> tuple[Kpi, ...]:
 
 def a_week_with_formulas(seed: int) -> tuple[Registry, AmountFrame, Weights]:
     registry, base, weights = a_drawn_week(seed)
-    return with_formulas(registry, *FORMULAS), base, weights
+    factors = (_factor("grid", 0.8, "kgCO2e/kWh"), _factor("lhv_diesel", 0.036, "GJ/L"))
+    return replace(registry, references=References(formulas=FORMULAS, factors=factors)), base, weights
+
+
+def _factor(key: str, value: float, unit: str) -> Factor:
+    origin = Origin(id=1, key=key, valid_from_us=0, valid_to_us=None, source="drawn", confirmed=True)
+    return Factor(origin=origin, value=value, unit=unit, region="")
 
 
 def span_of(registry: Registry, level: Level) -> tuple[int, int]:
@@ -157,7 +165,7 @@ def test_an_intensity_is_either_there_or_has_a_reason(seed: int, entries: list[E
 @given(SEEDS, drawn_entries(), st.sampled_from([Level.DAY, Level.WEEK]), st.sampled_from([2.0, 0.25]))
 def test_twice_the_output_is_half_the_intensity(seed: int, entries: list[Entry], level: Level, factor: float) -> None:
     registry, base, weights = a_drawn_week(seed)
-    context = a_frame(entries)
+    context = a_frame(entry for entry in entries if entry[1] != FUEL)
 
     once = computed(registry, level, context, weights, base)
     other = computed(registry, level, replace(context, value=context.value * factor), weights, base)

@@ -160,7 +160,8 @@ def test_the_vectorised_estimate_equals_plain_python(story: Story) -> None:
             measured_part = first.amount[row] - first.estimated[row]
             assert second.amount[row] == pytest.approx(measured_part + found[start], rel=1e-9, abs=1e-9)
         else:
-            assert (second.amount[row], second.estimated[row]) == (first.amount[row], first.estimated[row])
+            assert np.array_equal(second.amount[row], first.amount[row], equal_nan=True)
+            assert second.estimated[row] == first.estimated[row]
 
 
 def linear(story: Story, gap: Gap) -> dict[int, float]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kpi.custom import check_formula
 from kpi.expression import ExpressionError, evaluate, parse
-from kpi.formulaunits import is_unit
+from kpi.formulaunits import factor_to_base, is_unit
 from tests.support.small_formulas import a_formula
 from tests.support.small_parks import a_channel, a_meter, a_registry
 
@@ -160,6 +160,11 @@ def test_a_check_of_any_formula_only_says_sentences(text: str, unit: str) -> Non
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=80), st.text(alphabet="kWhm3/*t12", max_size=30)))
+@given(st.one_of(st.text(max_size=80), st.text(alphabet="kWhm3/*t12NAe", max_size=30)))
+@example("NAN")
+@example("inf")
+@example("kWh**9")
+@example("kWhs")
 def test_any_text_is_a_unit_or_not(text: str) -> None:
-    assert is_unit(text) in {True, False}
+    if is_unit(text):
+        assert factor_to_base(text) > 0

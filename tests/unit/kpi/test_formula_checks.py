@@ -1,9 +1,12 @@
 """What is refused of a formula, and how that is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.references import Formula
 from domain.registry import Registry
+from domain.time import Level
 from kpi.catalogue import for_registry
 from kpi.custom import check_formula, custom_problems
 from tests.support.small_formulas import a_formula, with_formulas
@@ -122,15 +125,17 @@ def test_a_formula_that_no_longer_fits_is_left_out_and_the_others_stay() -> None
 def test_the_version_and_source_of_a_formula_are_those_of_its_newest_reference() -> None:
     old = a_formula("ours", "electricity / water_intake", "kWh/m3")
     new = a_formula("ours", "2 * electricity / water_intake", "kWh/m3", version=2)
-    later = type(new.origin)(
-        id=2, key="ours", valid_from_us=old.origin.valid_from_us + 1, valid_to_us=None, source="s", confirmed=False
-    )
-    registry = with_formulas(a_plant(), type(new)(**{**_columns(new), "origin": later}), old)
+    later = replace(old.origin, id=2, valid_from_us=old.origin.valid_from_us + 1, source="s")
+    registry = with_formulas(a_plant(), replace(new, origin=later), old)
 
     found = next(kpi for kpi in for_registry(registry) if kpi.key == "ours")
 
     assert (found.version, found.formula, found.source) == (2, "2 * electricity / water_intake", "s")
 
 
-def _columns(formula: Formula) -> dict[str, object]:
-    return {name: getattr(formula, name) for name in formula.__slots__}
+def test_a_formula_by_the_month_is_made_of_days_all_the_same() -> None:
+    registry = with_formulas(a_plant(), a_formula("ours", "electricity / water_intake", "kWh/m3", levels=("month",)))
+
+    found = next(kpi for kpi in for_registry(registry) if kpi.key == "ours")
+
+    assert (found.levels, found.made_at(Level.DAY), found.made_at(Level.WEEK)) == ({Level.MONTH}, True, False)

@@ -10,6 +10,7 @@ import pytest
 from domain.context import PARK_WIDE, ContextFrame
 from domain.frames import AmountFrame, NullReason, Subject
 from domain.quality import Flag
+from domain.references import Factor, Origin, References
 from domain.registry import OPERATOR, Registry
 from domain.time import DAY_US, Level
 from kpi.compute import subject_kpis
@@ -95,6 +96,87 @@ def test_water_of_a_month_is_divided_by_what_was_entered_for_it(suffix: str) -> 
     row = intensity(a_firm("water_in"), f"water_intensity_{suffix}", by_days(10, *[8.0] * 31), context)
 
     assert row.value == pytest.approx(248 / value)
+
+
+def grid(value: float, **changes: Any) -> Factor:
+    origin = Origin(id=1, key="grid", valid_from_us=BEGIN_US, valid_to_us=None, source="worked example", confirmed=True)
+    return Factor(origin=replace(origin, **changes), value=value, unit="kgCO2e/kWh", region="Jawa-Bali")
+
+
+def with_factors(registry: Registry, *factors: Factor) -> Registry:
+    return replace(registry, references=References(factors=factors))
+
+
+@pytest.mark.parametrize("suffix", SERIES)
+def test_energy_of_all_carriers_of_a_month_is_divided_by_what_was_entered_for_it(suffix: str) -> None:
+    # 31 days of 100 kWh are 3,100 kWh, and 11.16 GJ.
+    series, value = SERIES[suffix]
+    context = entered((1, series, *JANUARY, value))
+
+    row = intensity(a_firm(), f"energy_intensity_{suffix}", by_days(10, *[100.0] * 31), context)
+
+    assert row.value == pytest.approx(11.16 / value)
+
+
+@pytest.mark.parametrize("suffix", SERIES)
+def test_carbon_of_a_month_is_divided_by_what_was_entered_for_it(suffix: str) -> None:
+    # 3,100 kWh x 0.8 kgCO2e/kWh = 2,480 kgCO2e.
+    series, value = SERIES[suffix]
+    context = entered((1, series, *JANUARY, value))
+
+    row = intensity(
+        with_factors(a_firm(), grid(0.8)), f"carbon_intensity_{suffix}", by_days(10, *[100.0] * 31), context
+    )
+
+    assert row.value == pytest.approx(2480 / value)
+
+
+def test_days_before_there_was_a_factor_leave_both_sides() -> None:
+    # The grid's factor begins on 4 January: 28 x 100 kWh x 0.8 against 28 x 5 t.
+    factor = grid(0.8, valid_from_us=days(4, 4)[0])
+    context = entered(*((1, "production_t", *days(day, day), 5.0) for day in range(1, 32)))
+
+    row = intensity(with_factors(a_firm(), factor), "carbon_intensity_t", by_days(10, *[100.0] * 31), context)
+
+    assert row.value == pytest.approx(2240 / 140)
+    assert row.total_coverage == pytest.approx(28 / 31)
+
+
+def test_without_a_factor_there_is_no_carbon_to_divide() -> None:
+    context = entered((1, "production_t", *JANUARY, 50.0))
+
+    row = intensity(a_firm(), "carbon_intensity_t", by_days(10, *[100.0] * 31), context)
+
+    assert np.isnan([row.value, row.measured, row.estimate]).all()
+    assert row.reason == NullReason.INSUFFICIENT_DATA
+
+
+def test_fuel_that_was_delivered_for_the_month_is_part_of_its_energy() -> None:
+    # 3,100 kWh are 11.16 GJ; 1,000 L of diesel at 0.036 GJ/L are 36 GJ; 47.16 GJ / 50 t.
+    lhv = Factor(origin=grid(1.0, key="lhv_diesel").origin, value=0.036, unit="GJ/L", region="")
+    context = entered((1, "production_t", *JANUARY, 50.0), (1, "fuel_diesel", *JANUARY, 1000.0))
+
+    row = intensity(with_factors(a_firm(), lhv), "energy_intensity_t", by_days(10, *[100.0] * 31), context)
+
+    assert row.value == pytest.approx(47.16 / 50)
+
+
+@pytest.mark.parametrize(
+    ("key", "amount", "quantities"),
+    [
+        ("electricity_intensity_t", "electricity", ("energy_import",)),
+        ("water_intensity_t", "water_intake", ("water_in", "water_ground", "water_rain")),
+    ],
+)
+def test_what_is_divided_is_the_sum_of_the_catalogue(key: str, amount: str, quantities: tuple[str, ...]) -> None:
+    channels = [a_channel(10 + place, 1, quantity) for place, quantity in enumerate(quantities)]
+    registry = a_registry([a_meter(1, 1)], channels)
+    base = together(*(by_days(channel.id, *[10.0 + channel.id] * 31) for channel in channels))
+    context = entered((1, "production_t", *JANUARY, 50.0))
+
+    of_catalogue = intensity(registry, amount, base, context)
+
+    assert intensity(registry, key, base, context).value == pytest.approx(of_catalogue.value / 50)
 
 
 def test_it_is_a_ratio_of_sums_and_no_mean_of_ratios() -> None:

@@ -111,7 +111,7 @@ def test_an_interval_that_one_side_lacks_leaves_both() -> None:
 
 def test_an_interval_that_is_estimated_on_one_side_only_leaves_both() -> None:
     gap = np.arange(96) < 9
-    columns = {"measured_s": np.where(gap, 0.0, 900.0), "flags": np.where(gap, int(Flag.ESTIMATED), 0)}
+    columns: dict[str, Any] = {"measured_s": np.where(gap, 0.0, 900.0), "flags": np.where(gap, int(Flag.ESTIMATED), 0)}
     columns["estimated"] = np.where(gap, 10.0, 0.0)
     columns["gap_s"] = np.where(np.arange(96) == 0, 9 * 900.0, 0.0)
     columns["gap_stop_us"] = np.where(np.arange(96) == 0, BEGIN_US + 9 * 900 * 1_000_000, 0)
