@@ -251,7 +251,15 @@ def _exchange(asked: _Asked, channel: Channel, exchange: Exchange) -> Iterator[s
         yield f"{what}: {', '.join(bad)}"
         return
     yield from _taken(asked, channel, "an exchange", exchange.at_us, [one.at_us for one in channel.exchanges])
-    yield from exchange_mistakes(what, dial_at(Dial.of(channel), channel.exchanges, exchange.at_us), exchange)
+    before = dial_at(Dial.of(channel), channel.exchanges, exchange.at_us)
+    yield from exchange_mistakes(what, before, exchange)
+    modulus = before.after(exchange).modulus
+    following = next((one for one in channel.exchanges if one.at_us > exchange.at_us), None)
+    if modulus is not None and following is not None and following.closing >= modulus:
+        yield (
+            f"{what}: the exchange at {asked.text(following.at_us)} closes at {following.closing:g}, which a register that "
+            f"starts again at {modulus:g} cannot show; give this one more digits"
+        )
 
 
 def _multiplier(asked: _Asked, channel: Channel, entry: MultiplierEntry) -> Iterator[str]:

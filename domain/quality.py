@@ -72,3 +72,5 @@ class Flag(IntFlag):
     """A correction gave a value that it is made of, or took a reading inside from use."""
     PROFILE = 4096
     """What was estimated has the course of like days; without it, it is spread evenly."""
+    BEYOND = 8192
+    """Of a KPI: it is further from what is usual than its band, so something changed."""

@@ -5,7 +5,7 @@ is dated; `valid_to_us` is None while something still holds. Ids are the databas
 the world's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -85,9 +85,18 @@ class MeterRole(StrEnum):
 class RuleStatistic(StrEnum):
     """What of a window is compared with the limit."""
 
+    INSTANT = "instant"
+    """Every value that held must be within the limits."""
     MEAN = "mean"
+    """Over time."""
+    FLOW_WEIGHTED_MEAN = "flow_weighted_mean"
+    """Of a concentration: what passed over the volume it passed with, of base intervals in which both were measured throughout."""
+    P95 = "p95"
+    """95th percentile of the means of base intervals."""
     MIN = "min"
     MAX = "max"
+    SUM = "sum"
+    """Of a flow or volume: what passed in the window; its measured part stands for the whole."""
     RANGE = "range"
     """Both the lowest and the highest value must be inside (pH, which is never averaged)."""
 
@@ -98,6 +107,7 @@ class RuleWindow(StrEnum):
     BASE = "base"
     HOUR = "hour"
     DAY = "day"
+    MONTH = "month"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +267,7 @@ class Registry:
     meters: tuple[Meter, ...]
     channels: tuple[Channel, ...]
     rules: tuple[ComplianceRule, ...] = ()
-    references: References = References()
+    references: References = field(default_factory=References)
 
     @cached_property
     def tenant_by_id(self) -> MappingProxyType[int, Tenant]:

@@ -74,9 +74,15 @@ def _terms_of(key: str) -> Callable[[Scene, Block, Members], Made]:
 
 
 def _due_s(scene: Scene, rows: Rows, time_in: Callable[[IntArray], IntArray]) -> FloatArray:
-    """(r, a) time within the windows in which each row should have been measured. [s]"""
-    atoms = scene.atoms
-    begin = np.maximum(rows.from_us[:, None], atoms[:-1])
-    until = np.minimum(np.minimum(rows.to_us, scene.ticked_us)[:, None], atoms[1:])
+    """(r, a) time within the windows in which each row should have been measured: its life in service, up to the tick. [s]"""
+    begin = np.maximum(rows.from_us[:, None], scene.atoms[:-1])
+    until = np.minimum(np.minimum(rows.to_us, scene.ticked_us)[:, None], scene.atoms[1:])
     due_us = np.where(begin < until, time_in(until) - time_in(begin), 0)
+    meter = scene.tree.meter[rows.channel]
+    row = np.repeat(np.arange(len(rows)), scene.tree.outages.counts(meter))
+    if len(row):
+        outages = scene.tree.outages.taken(meter)
+        out = np.maximum(begin[row], outages.from_us[:, None])
+        back = np.minimum(until[row], outages.to_us[:, None])
+        np.subtract.at(due_us, row, np.where(out < back, time_in(back) - time_in(out), 0))
     return due_us / SECOND_US

@@ -38,6 +38,7 @@ __all__ = [
     "carried_ratio",
     "coverage_of",
     "factors_of",
+    "hours_without",
     "members_of",
     "metered",
     "sum_terms_of",
@@ -164,22 +165,29 @@ class Metered:
     flags: IntArray
 
 
+def hours_without(entries: Block, valued: Block, members: Members, edges: IntArray) -> FloatArray:
+    """(t, a) time in which an amount is known, and nothing says what it is worth. [h]"""
+    missing = np.isnan(valued.amount) & ~np.isnan(entries.amount)
+    if not missing.any():
+        return np.zeros((len(members.kpi), len(edges) - 1))
+    hours = np.where(missing, (entries.stop_us - entries.start_us) / HOUR_US, 0.0)
+    return members.summed(entries.summed(hours, edges))[:, 0]
+
+
 def metered(scene: Scene, block: Block, members: Members, worth: Worth) -> Metered:
     """The metered part of a sum over carriers, over the scene's atoms."""
     references, atoms = scene.registry.references, scene.atoms
     carrier = carriers_of(scene.tree, members.rows)
     counted = np.isin(carrier, list(worth.counted(references)))
-    entries = block.only(counted[block.row])
+    entries = block if counted.all() else block.only(counted[block.row])
     by_cell = worth.over(references, np.arange(len(Carrier)), scene.cells)
     valued = entries.scaled(by_cell[carrier[entries.row], entries.cell])
     parts = known_terms(valued, members, atoms)[:, 0]
-    missing = ~np.isnan(entries.amount) & np.isnan(valued.amount)
-    hours = np.where(missing, (entries.stop_us - entries.start_us) / HOUR_US, 0.0)
     lives = scene.alive(members.rows, atoms) & counted[:, None]
     return Metered(
         measured=parts[..., 0],
         estimated=parts[..., 1],
-        hours_without_factor=members.summed(entries.summed(hours, atoms))[:, 0],
+        hours_without_factor=hours_without(entries, valued, members, atoms),
         hours=np.where(members.any_of(lives), np.diff(atoms) / HOUR_US, 0.0),
         flags=members.joined(entries.joined(atoms)),
     )

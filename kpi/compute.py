@@ -13,7 +13,7 @@ from kpi.atoms import Atoms
 from kpi.block import Block, Scene, ticked_edge
 from kpi.coarse import Coarse
 from kpi.definition import Family, Kpi
-from kpi.figures import Source, all_figures, folded, members_of, sheets
+from kpi.figures import Source, all_figures, folded, members_of, numbers_of, sheets
 from kpi.members import Members
 from kpi.tree import Tree
 from kpi.weights import Weights
@@ -249,9 +249,10 @@ def member_channels(
 ) -> SmallArray:
     """Ids of the channels whose amounts these KPIs of these subjects need, in order."""
     tree = Tree.of(registry) if tree is None else tree
+    whose = b"".join(column.tobytes() for column in numbers_of(subjects))
     needed = [np.zeros(0, dtype=np.int64)]
     for family, sheet in sheets(kpis):
-        members = members_of(registry, tree, subjects, family, sheet)
+        members = members_of(registry, tree, subjects, whose, family, sheet)
         if members is not None:
             needed.append(members.rows.channel)
             needed.append(np.zeros(0, dtype=np.int64) if family.also is None else family.also(tree, members))

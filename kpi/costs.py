@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from domain.frames import FloatArray, Subject
 from domain.registry import Registry, Tenant
-from domain.time import HOUR_US, IntArray, Level, level_edges
+from domain.time import IntArray, Level, level_edges
 from kpi.block import Block, Scene, coverage, known_terms, lay
 from kpi.blocks import contracted_rows, tariff_rows
+from kpi.carried import hours_without
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.measures import SUMMED, by_owner, without_peak
 from kpi.members import Members, claimed
@@ -52,10 +53,8 @@ def cost_family(currency: str) -> Family:
         prices = [clock.in_currency(currency).price(cells) for clock in contracts.clocks(scene.registry, cells)]
         valued = block.scaled(np.stack(prices)[tariff[block.row], block.cell])
         parts = known_terms(valued, members, atoms)[:, 0]
-        missing = ~np.isnan(block.amount) & np.isnan(valued.amount)
-        hours = np.where(missing, (block.stop_us - block.start_us) / HOUR_US, 0.0)
         none = np.full(parts.shape[:2], np.nan)
-        unpriced = members.summed(block.summed(hours, atoms))[:, 0]
+        unpriced = hours_without(block, valued, members, atoms)
         return without_peak(
             padded(parts[..., 0], parts[..., 1], none, none, unpriced), members.joined(block.joined(atoms))
         )
@@ -172,7 +171,7 @@ class _Bills:
         until = np.minimum(np.minimum(rows.to_us, tree.to_us[channel]), self.scene.ticked_us)
         begin = np.maximum(rows.from_us, tree.from_us[channel])
         lives = overlap(begin[:, None], until[:, None], days[:-1], days[1:]) > 0
-        due: BoolArray = lives & self._registers(channel)[:, None]
+        due: BoolArray = lives & self.scene.serves(rows, days) & self._registers(channel)[:, None]
         return due
 
     def _registers(self, channel: IntArray) -> BoolArray:

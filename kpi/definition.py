@@ -14,7 +14,7 @@ from kpi.block import Block, Coverage, Scene
 from kpi.members import Members
 from kpi.tree import Tree
 
-__all__ = ["TERMS", "Family", "Figures", "Fold", "Gate", "Kpi", "Made", "Term", "padded"]
+__all__ = ["TERMS", "Basis", "Family", "Figures", "Fold", "Gate", "Kpi", "Made", "Term", "padded"]
 
 TERMS = 8
 """How many terms a KPI may have: the width of `KpiFrame.terms`."""
@@ -42,6 +42,17 @@ class Gate(StrEnum):
     """For sums, which know what passed during a gap once it is closed."""
     NONE = "none"
     """For KPIs that are about what is missing."""
+
+
+class Basis(StrEnum):
+    """What a KPI is made of."""
+
+    AMOUNTS = "amounts"
+    """Base amounts, and what is folded of them."""
+    NIGHTS = "nights"
+    """Stored days of `night_flow`, on reading."""
+    RECEIPTS = "receipts"
+    """When readings were received, on reading: amounts do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +144,13 @@ class Kpi:
     of: str = ""
     """The pollutant, rule, tariff block or series, where the family has one KPI for each."""
 
+    made_of: Basis = Basis.AMOUNTS
+    """Others than those of amounts are not stored."""
+
     def made_at(self, level: Level) -> bool:
-        """Whether its rows are made for a level."""
-        return level in self.levels or (self.by_days and level is Level.DAY)
+        """Whether its rows are made of amounts for a level."""
+        offered = level in self.levels or (self.by_days and level is Level.DAY)
+        return offered and self.made_of is Basis.AMOUNTS
 
 
 def padded(*terms: FloatArray) -> FloatArray:

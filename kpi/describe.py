@@ -122,10 +122,12 @@ def _line(cells: Iterable[str]) -> str:
 
 def _names(registry: Registry, known: tuple[Kpi, ...]) -> str:
     """What formulas may name."""
-    rows = [
-        _line((f"`{key.replace(_POLLUTANT, '<p>')}`", unit, "entered" if key in CONTEXTS else "metered"))
-        for key, unit in formula_names(registry, known).items()
-    ]
+    rows = []
+    for key, unit in formula_names(registry, known).items():
+        shown = key
+        for sample, placeholder in _PLACEHOLDERS.items():
+            shown = shown.replace(sample, placeholder)
+        rows.append(_line((f"`{shown}`", unit, "entered" if key in CONTEXTS else "metered")))
     head = "## Names for formulas\n\nWhat a [formula](../formulas.md) may name, as far as the park measures or enters it.\n"
     return "\n".join([head, _line(("name", "unit", "from")), _line(("---",) * 3), *dict.fromkeys(rows), ""])
 

@@ -1,6 +1,9 @@
 """Energy: entries of the catalogue."""
 
+from collections.abc import Iterable
+
 from domain.frames import SubjectKind
+from domain.references import Tariff
 from domain.registry import Registry
 from domain.time import Level
 from kpi import formulas, formulas_energy
@@ -156,8 +159,12 @@ def _coincidence() -> Kpi:
     )
 
 
-def _tariffs(registry: Registry) -> tuple[str, ...]:
-    return tuple(f"tariff:{key}" for key in sorted({one.origin.key for one in registry.references.tariffs}))
+def _by_tariff(tariffs: Iterable[Tariff]) -> tuple[str, ...]:
+    """What is used where tariffs are: the contracts that name them, the tariffs, their holidays."""
+    known = tuple(tariffs)
+    named = sorted({f"tariff:{one.origin.key}" for one in known})
+    holidays = sorted({f"holidays:{one.holidays}" for one in known if one.holidays is not None})
+    return ("contract:*", *named, *holidays) if known else ()
 
 
 def _reactive_excess(registry: Registry) -> Kpi:
@@ -177,12 +184,12 @@ def _reactive_excess(registry: Registry) -> Kpi:
         figures=formulas_energy.reactive_excess,
         gate=Gate.PROFILE,
         subjects=EVERYBODY,
-        uses=_tariffs(registry),
+        uses=_by_tariff(registry.references.tariffs),
     )
 
 
 def _block(registry: Registry, key: str) -> Kpi:
-    named = [one.origin.key for one in registry.references.tariffs if any(block.key == key for block in one.blocks)]
+    named = [one for one in registry.references.tariffs if any(block.key == key for block in one.blocks)]
     return Kpi(
         key=f"tou_{key}",
         title=f"Electricity in block {key}",
@@ -199,7 +206,7 @@ def _block(registry: Registry, key: str) -> Kpi:
         figures=formulas_energy.within_blocks,
         gate=Gate.PROFILE,
         subjects=EVERYBODY,
-        uses=tuple(f"tariff:{one}" for one in sorted(set(named))),
+        uses=_by_tariff(named),
         of=key,
     )
 
@@ -245,7 +252,7 @@ def _renewable_share() -> Kpi:
 
 def _cost(registry: Registry, currency: str) -> Kpi:
     several = len(currencies(registry)) > 1
-    named = {one.origin.key for one in registry.references.tariffs if one.currency == currency}
+    named = [one for one in registry.references.tariffs if one.currency == currency]
     return Kpi(
         key=f"energy_cost_{currency.lower()}" if several else "energy_cost",
         title=f"Cost of electricity, {currency}" if several else "Cost of electricity",
@@ -267,6 +274,6 @@ def _cost(registry: Registry, currency: str) -> Kpi:
         subjects=PARK_AND_TENANTS,
         levels=frozenset({Level.MONTH, Level.YEAR}),
         by_days=True,
-        uses=tuple(f"tariff:{one}" for one in sorted(named)),
+        uses=_by_tariff(named),
         of=currency,
     )

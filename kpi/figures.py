@@ -75,12 +75,12 @@ def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family
     -------
     KpiFrame
     """
-    kinds = np.array([subject.kind.code for subject in scene.subjects], dtype=np.int16)
-    ids = np.array([subject.id for subject in scene.subjects], dtype=np.int32)
+    kinds, ids = numbers_of(scene.subjects)
+    whose = kinds.tobytes() + ids.tobytes()
     shared: dict[Family, _Prepared | None] = {}
     parts = []
     for family, sheet in sheets(tuple(kpi for kpi in kpis if kpi.made_at(scene.level))):
-        prepared = shared[family] if family in shared else _prepared(scene, family, sheet, source_of)
+        prepared = shared[family] if family in shared else _prepared(scene, whose, family, sheet, source_of)
         if family.shared:
             shared[family] = prepared
         if prepared is not None:
@@ -90,11 +90,12 @@ def all_figures(scene: Scene, kpis: tuple[Kpi, ...], source_of: Callable[[Family
 
 def _prepared(
     scene: Scene,
+    whose: bytes,
     family: Family,
     sheet: tuple[Kpi, ...],
     source_of: Callable[[Family, Block, Members], Source],
 ) -> _Prepared | None:
-    members = members_of(scene.registry, scene.tree, scene.subjects, family, sheet)
+    members = members_of(scene.registry, scene.tree, scene.subjects, whose, family, sheet)
     if members is None:
         return None
     block = lay(scene, members.rows)
@@ -106,11 +107,17 @@ def _prepared(
     )
 
 
-def members_of(
-    registry: Registry, tree: Tree, subjects: tuple[Subject, ...], family: Family, sheet: tuple[Kpi, ...]
+def numbers_of(subjects: tuple[Subject, ...]) -> tuple[NDArray[np.int16], SmallArray]:
+    """Code of the kind, and id, of each subject."""
+    kinds = np.array([subject.kind.code for subject in subjects], dtype=np.int16)
+    return kinds, np.array([subject.id for subject in subjects], dtype=np.int32)
+
+
+def members_of(  # noqa: PLR0917 - of whom, of what
+    registry: Registry, tree: Tree, subjects: tuple[Subject, ...], whose: bytes, family: Family, sheet: tuple[Kpi, ...]
 ) -> Members | None:
     """The members of the KPIs of a sheet; found once for each registry, since they do not change with time."""
-    key = (family, tuple(kpi.key for kpi in sheet), subjects)
+    key = (family, tuple(kpi.key for kpi in sheet), whose)
     if key not in tree.found:
         if len(tree.found) >= _FOUND_AT_MOST:
             tree.found.clear()

@@ -104,10 +104,9 @@ class _Found:
 
 def first_window(table: ChannelTable, grid: Grid, touched: Ranges) -> Ranges:
     """What to ask for first around some spans, so that it mostly is enough."""
-    rows = table.rows(touched.channel_id)
-    pad = grid.base_us + _PAD_SLOTS * table.interval_us[rows]
+    pad = _PAD_SLOTS * table.interval_us[table.rows(touched.channel_id)]
     begin, end = _bounded(touched)
-    return Ranges(channel_id=touched.channel_id, from_us=begin - pad, to_us=end + pad)
+    return Ranges(channel_id=touched.channel_id, from_us=grid.floor(begin - pad), to_us=grid.ceil(end + pad))
 
 
 def reach(table: ChannelTable, grid: Grid, touched: Ranges, loaded: Loaded, *, altered: bool = True) -> Reach:

@@ -38,7 +38,7 @@ def _signs(carrier: IntArray, signs: dict[Carrier, float]) -> FloatArray:
     table = np.zeros(len(Carrier))
     for each, sign in signs.items():
         table[each] = sign
-    return table[carrier]
+    return table[carrier][:, None]
 
 
 def _known(block: Block) -> BoolArray:
@@ -48,7 +48,7 @@ def _known(block: Block) -> BoolArray:
 
 
 def _together(scene: Scene, block: Block, group: IntArray, members: Members) -> BoolArray:
-    """(g, n) cells in which all rows of a group that live are known."""
+    """(g, n) cells in which all rows of a group that live, and are in service, are known."""
     shape = (int(group.max()) + 1, len(scene.cells) - 1)
     rows, cells = members.rows, scene.cells
     begin = np.searchsorted(cells, np.clip(rows.from_us, cells[0], cells[-1]), side="right") - 1
@@ -57,10 +57,40 @@ def _together(scene: Scene, block: Block, group: IntArray, members: Members) -> 
     lives = begin < end
     np.add.at(change, (group[lives], begin[lives]), 1)
     np.add.at(change, (group[lives], end[lives]), -1)
-    known = block.only(_known(block))
-    found = np.bincount(group[known.row] * shape[1] + known.cell, minlength=shape[0] * shape[1]).reshape(shape)
+    _take_out(scene, group, members, change)
+    counted = np.flatnonzero(_known(block) & ~_out(scene, block, members))
+    keys = group[block.row[counted]] * shape[1] + block.cell[counted]
+    found = np.bincount(keys, minlength=shape[0] * shape[1]).reshape(shape)
     whole: BoolArray = found == np.cumsum(change[:, :-1], axis=1)
     return whole
+
+
+def _out(scene: Scene, block: Block, members: Members) -> BoolArray:
+    """(k,) whether the meter of an entry was out of service all the time, and its reading is more than was expected."""
+    outages = scene.tree.outages
+    if not len(outages):
+        return np.zeros(len(block.row), dtype=np.bool_)
+    lost = outages.length(members.meter[block.row], block.start_us, block.stop_us)
+    out: BoolArray = lost == block.stop_us - block.start_us
+    return out
+
+
+def _take_out(scene: Scene, group: IntArray, members: Members, change: IntArray) -> None:
+    """Expect nothing of a row in the cells that lie in an outage of its meter, as long as it lives."""
+    cells, rows = scene.cells, members.rows
+    counts = scene.tree.outages.counts(members.meter)
+    if not counts.any():
+        return
+    row = np.repeat(np.arange(len(counts)), counts)
+    outages = scene.tree.outages.taken(members.meter)
+    first = np.searchsorted(cells, np.maximum(outages.from_us, cells[0]), side="left")
+    last = np.searchsorted(cells, np.minimum(outages.to_us, cells[-1]), side="right") - 1
+    begin = np.searchsorted(cells, np.clip(rows.from_us[row], cells[0], cells[-1]), side="right")
+    end = np.searchsorted(cells, np.clip(rows.to_us[row], cells[0], cells[-1]), side="left")
+    first, last = np.maximum(first, begin - 1), np.minimum(last, end)
+    some = first < last
+    np.add.at(change, (group[row[some]], first[some]), -1)
+    np.add.at(change, (group[row[some]], last[some]), 1)
 
 
 def _shared(scene: Scene, block: Block, members: Members) -> tuple[Block, BoolArray]:
@@ -74,33 +104,31 @@ def _shared(scene: Scene, block: Block, members: Members) -> tuple[Block, BoolAr
     _, tenant = np.unique(scene.tree.tenant_id[members.meter], return_inverse=True)
     group = np.where(of_network, int(tenant.max()) + 1, tenant)
     together = _together(scene, block, group, members)
-    kept = block.only(_known(block) & together[group[block.row], block.cell])
+    counts = _known(block) & together[group[block.row], block.cell]
+    kept = block if counts.all() else block.only(counts)
     if not of_network.any():
         return kept, np.ones(len(kept.row), dtype=np.bool_)
     return kept, together[-1, kept.cell]
 
 
-def _parts(scene: Scene, members: Members, block: Block) -> tuple[FloatArray, FloatArray]:
-    """Measured and estimated part per target and atom, 0 where nothing counts."""
-    parts = (block.amount - block.estimated, block.estimated)
-    one, other = (members.summed(block.summed(values, scene.atoms))[:, 0] for values in parts)
-    return one, other
+def _by_row(scene: Scene, block: Block) -> tuple[FloatArray, FloatArray]:
+    """Measured and estimated part of each row (r, a), 0 where nothing counts."""
+    return block.summed(block.amount - block.estimated, scene.atoms), block.summed(block.estimated, scene.atoms)
 
 
 def _terms(scene: Scene, block: Block, members: Members) -> Made:
     carrier, atoms = carriers_of(scene.tree, members.rows), scene.atoms
     of_tenant, in_park = _shared(scene, block, members)
-    of_park = of_tenant.only(in_park)
+    blocks = (of_tenant, of_tenant if in_park.all() else of_tenant.only(in_park))
+    by_row = [_by_row(scene, one) for one in blocks]
     kinds = np.array([subject.kind is SubjectKind.PARK for subject in scene.subjects])
     is_park = kinds[members.subject][:, None]
-    columns = []
-    for signs in ((_USED, _USED), (_OWN_OF_TENANT, _OWN_OF_PARK)):
-        both = [
-            _parts(scene, members, entries.scaled(_signs(carrier, sign)[entries.row]))
-            for entries, sign in zip((of_tenant, of_park), signs, strict=True)
-        ]
-        columns += [np.where(is_park, park, tenant) for tenant, park in zip(*both, strict=True)]
-    some, hours = _entered(scene, members, (of_tenant, of_park), is_park)
+    columns = [
+        np.where(is_park, *(members.summed(by_row[one][part] * _signs(carrier, signs[one]))[:, 0] for one in (1, 0)))
+        for signs in ((_USED, _USED), (_OWN_OF_TENANT, _OWN_OF_PARK))
+        for part in (0, 1)
+    ]
+    some, hours = _entered(scene, members, blocks, is_park)
     makes = members.any_of(scene.alive(members.rows, atoms) & np.isin(carrier, _MAKES)[:, None])
     none = np.full(some.shape, np.nan)
     used = [np.where(some, part, np.nan) for part in columns[:2]]

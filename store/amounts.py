@@ -11,12 +11,12 @@ from domain.errors import InputError
 from domain.frames import AmountFrame
 from domain.quality import Flag
 from domain.time import IntArray, Level, to_datetime
-from store.arrays import Element, booleans, columns_of, instants, integers
+from store.arrays import Column, Element, booleans, columns_of, instants, integers
 from store.connection import database_errors
 from store.frames import AMOUNT_ELEMENTS, amount_columns, final_rows, stored_amounts
 from store.statements import query
 
-__all__ = ["read_amounts", "stored_days", "write_amounts"]
+__all__ = ["put_amounts", "read_amounts", "stored_days", "write_amounts"]
 
 
 def write_amounts(
@@ -97,6 +97,45 @@ def _write(conn: Connection[Any], frame: AmountFrame, computed_at_us: int, ticke
             "last_start": to_datetime(int(frame.start_us.max())),
         },
     ).rowcount
+
+
+def put_amounts(
+    conn: Connection[Any], frame: AmountFrame, rows: IntArray, late: NDArray[np.bool_], *, computed_at_us: int
+) -> None:
+    """
+    Store some rows of a frame, each in place of the one that is stored for its key, in the caller's transaction.
+
+    As :func:`write_amounts`, for who knows what is stored: all rows must differ from it.
+
+    Parameters
+    ----------
+    frame : AmountFrame
+    rows : int64 (n,)
+        Which rows.
+    late : bool (n,)
+        Which of them change a stored row that was final: these get `revision + 1` and the flag `LATE`.
+
+    Raises
+    ------
+    Unavailable
+        The database is away.
+    """
+    if not len(rows):
+        return
+    with database_errors(f"writing {len(rows)} amounts of level {frame.level.key}"):
+        columns = {name: Column(column.values[rows], column.element) for name, column in amount_columns(frame).items()}
+        flags = columns["flags"].values & ~int(Flag.LATE) | np.where(late, int(Flag.LATE), 0)
+        conn.execute(
+            query("amounts_put"),
+            {
+                **columns,
+                "flags": integers(flags),
+                "raised": integers(late.astype(np.int32)),
+                "level": int(frame.level),
+                "late": int(Flag.LATE),
+                "computed_at": to_datetime(computed_at_us),
+            },
+        )
 
 
 def read_amounts(

@@ -6,9 +6,10 @@ import numpy as np
 
 from domain.frames import AmountFrame, FloatArray, SmallArray
 from domain.quantities import QUANTITIES
-from domain.registry import Channel, Park
+from domain.registry import Channel, Outage, Park
 from domain.time import SECOND_US, IntArray, Level, base_edges
 from kpi.fold import fold_amounts
+from kpi.outages import Outages
 from service.api.models import AmountValue
 from service.api.ranges import local_time
 from service.api.values import flag_words, number, optional_time
@@ -42,29 +43,33 @@ def folded(stored: StoredAmounts, level: Level, park: Park) -> Folded:
     return Folded(frame=frame, source=stored)
 
 
-def _expected_s(channel: Channel, park: Park, edges: IntArray) -> FloatArray:
-    """How much of each interval a channel was expected to be measured: its life, as far as the park is ticked. [s]"""
+def _expected_s(channel: Channel, park: Park, edges: IntArray, outages: tuple[Outage, ...]) -> FloatArray:
+    """How much of each interval a channel was expected to be measured: its life in service, as far as the park is ticked. [s]"""
     if park.ticked_to_us is None:
         return np.zeros(len(edges) - 1)
     ticked_us = int(base_edges(park.zone, park.base_s, park.ticked_to_us, park.ticked_to_us + 1)[0])
     until_us = ticked_us if channel.valid_to_us is None else min(ticked_us, channel.valid_to_us)
     first, last = np.maximum(edges[:-1], channel.valid_from_us), np.minimum(edges[1:], until_us)
-    expected: FloatArray = np.maximum(last - first, 0) / SECOND_US
+    lost = Outages.of([outages]).length(np.zeros(len(first), dtype=np.int64), first, last)
+    expected: FloatArray = (np.maximum(last - first, 0) - lost) / SECOND_US
     return expected
 
 
-def amount_values(amounts: Folded, edges: IntArray, park: Park, channel: Channel) -> list[AmountValue]:
+def amount_values(
+    amounts: Folded, edges: IntArray, park: Park, channel: Channel, outages: tuple[Outage, ...] = ()
+) -> list[AmountValue]:
     """
     One value per interval, in order of time; where nothing is known, nulls with coverage 0.
 
-    Coverage is null where no reading was expected: outside the channel's life, and after the park's last tick.
+    Coverage is null where no reading was expected: outside the channel's life, in `outages` of its meter, and after
+    the park's last tick.
 
     Parameters
     ----------
     edges : int64 (n + 1,) [us UTC]
     """
     row_at = {int(start): row for row, start in enumerate(amounts.frame.start_us)}
-    expected_s = _expected_s(channel, park, edges)
+    expected_s = _expected_s(channel, park, edges, outages)
     revision, computed_at_us = amounts.origin(edges)
     quantity = QUANTITIES.get(channel.quantity)
     adds_up = quantity is None or quantity.stock

@@ -138,8 +138,9 @@ async def list_amounts(
         else:
             past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
             stored = without_origin(await past.amounts(source, [channel.id], first_us, last_us))
+        outages = registry.meter_by_id[channel.meter_id].outages
         values = await anyio.to_thread.run_sync(
-            partial(amount_values, folded(stored, level.level, park), edges, park, channel)
+            partial(amount_values, folded(stored, level.level, park), edges, park, channel, outages)
         )
         series.append(AmountSeries(channel=channel.key, level=level.value, timezone=park.zone.key, values=values))
     return series

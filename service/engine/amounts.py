@@ -85,7 +85,8 @@ def _recompute_base(conn: Connection[Any], known: Known, touched: Ranges, stamp:
     park, table, registry = known.plan.park, known.plan.table, known.plan.registry
 
     def load(windows: Ranges, margin: int) -> tuple[Readings, BoolArray, BoolArray]:
-        return readings_around(conn, windows.channel_id, windows.from_us, windows.to_us, margin)
+        step_us = table.interval_us[table.rows(windows.channel_id)]
+        return readings_around(conn, windows.channel_id, windows.from_us, windows.to_us, margin, step_us)
 
     work = gather(table, Grid.of(park), touched, correcting(load, partial(corrections_of, conn)))
     frame = interval_amounts(table, work.readings, work.ranges, park.zone, park.base_s)

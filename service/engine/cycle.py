@@ -129,7 +129,7 @@ def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> 
     check_days(conn, known, days, ticked, stamp)
     # What a tick makes final is final for everybody, those who sent nothing above all.
     subjects = all_subjects(registry) if ticked is not None else subjects_of(registry, days.channel_id)
-    changed = touched_days(registry, days, ticked)
+    changed = touched_days(conn, known, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
         changed = np.union1d(changed, stored_days(conn, registry.park.id))
     levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)

@@ -9,14 +9,13 @@ from psycopg import Connection
 
 from domain.context import PARK_WIDE
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject, SubjectKind
-from domain.quantities import QUANTITIES
 from domain.registry import Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.atoms import Atoms, subject_codes
 from kpi.coarse import Coarse, coarse_day, joined_coarse
 from kpi.compute import day_kpis, fold_kpis, member_channels, subject_kpis
 from kpi.definition import Kpi
-from kpi.figures import joined_kpis, taken_kpis
+from kpi.figures import joined_kpis, numbers_of, taken_kpis
 from kpi.weights import TRAILING_DAYS, Weights, trailing_start, trailing_weights, weight_days
 from service.engine.amounts import Days
 from service.engine.kept import Kept
@@ -61,8 +60,6 @@ class _Work:
     channels: SmallArray
     """Those that the KPIs of the subjects are made of."""
     stamp: Stamp
-    weights: dict[bytes, Weights]
-    """Already made, by their days."""
     coarse: dict[tuple[int, int], Coarse]
     """Already made, by their ends."""
 
@@ -102,11 +99,11 @@ def subjects_of_tenants(registry: Registry, tenant_ids: frozenset[int]) -> tuple
     return (*park_only(registry), *(Subject(kind=SubjectKind.TENANT, id=tenant) for tenant in known))
 
 
-def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None) -> IntArray:
+def touched_days(conn: Connection[Any], known: Known, days: Days, ticked: tuple[int, int] | None) -> IntArray:
     """
     Starts of the local days whose KPIs may have changed, in order. [us UTC]
 
-    A day's amounts weigh in the coverage of the 27 days after it, as far as there are any by now, where
+    A final day's amounts weigh in the coverage of the 27 days after it, as far as there are any by now, where
     channels are weighed against each other: one that is alone in the park with what it measures has no peer.
 
     Parameters
@@ -114,27 +111,22 @@ def touched_days(registry: Registry, days: Days, ticked: tuple[int, int] | None)
     ticked : (from, to) or None
         What the tick of this cycle made final. [us UTC]
     """
-    park = registry.park
+    park = known.plan.park
     wanted = [days.day_us]
-    weighed = days.day_us[np.isin(days.channel_id, _with_peers(registry))]
+    weighed = days.day_us[np.isin(days.channel_id, known.plan.with_peers)]
+    if ticked is not None and ticked[0] < ticked[1]:
+        edges = level_edges(park.zone, park.base_s, Level.DAY, *ticked)
+        wanted.append(edges[:-1])
+        # From now on a day that ended weighs in those after it.
+        weighed = np.concatenate([weighed, edges[:-1][edges[1:] <= ticked[1]]])
     if len(weighed):
-        latest = max(int(days.day_us.max()), park.ticked_to_us or 0)
+        latest = max(int(days.day_us.max(initial=0)), park.ticked_to_us or 0)
         edges = level_edges(park.zone, park.base_s, Level.DAY, int(weighed.min()), latest + 1)
         place = np.unique(np.searchsorted(edges, weighed))
         after = (place[:, None] + np.arange(TRAILING_DAYS)).ravel()
         wanted.append(edges[:-1][np.unique(after[after < len(edges) - 1])])
-    if ticked is not None and ticked[0] < ticked[1]:
-        wanted.append(level_edges(park.zone, park.base_s, Level.DAY, *ticked)[:-1])
+        wanted.append(known.stored_days(conn, latest, int(weighed.max()) + TRAILING_DAYS * DAY_US))
     return np.unique(np.concatenate(wanted))
-
-
-def _with_peers(registry: Registry) -> SmallArray:
-    """Channels that stand in sums with others of the park: those whose amounts are in the same unit."""
-    by_unit: dict[str, list[int]] = {}
-    for channel in registry.channels:
-        unit = QUANTITIES[channel.quantity].integral or channel.unit
-        by_unit.setdefault(unit, []).append(channel.id)
-    return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
 
 
 def touched_hours(days: Days, ticked: tuple[int, int] | None) -> Hours:
@@ -180,7 +172,7 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
         return
     plan = known.plan
     channels = member_channels(plan.registry, subjects, plan.kpis, tree=plan.tree)
-    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, weights={}, coarse={})
+    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, coarse={})
     for start_us, stop_us in _runs(known, days_us, len(channels)):
         if start_us >= known.earliest_us:
             _open(work, start_us, stop_us, hours)
@@ -338,35 +330,40 @@ def _open_day(work: _Work, start_us: int, stop_us: int) -> AmountFrame | None:
 def _weights(work: _Work, level: Level, start_us: int, stop_us: int) -> Weights:
     park = work.known.plan.park
     days = weight_days(park, level, start_us, stop_us)
-    key = days.tobytes()
-    if key not in work.weights:
+
+    def made() -> Weights:
         first = trailing_start(park, int(days[0]))
         # A local day is at most 25 hours long.
         channel_days = work.known.days(work.conn, work.channels, first, int(days[-1]) + DAY_US)
-        work.weights[key] = trailing_weights(work.registry, channel_days, days)
-    return work.weights[key]
+        return trailing_weights(work.registry, channel_days, days)
+
+    return work.known.weights(days, made)
 
 
 def _write(work: _Work, frame: KpiFrame, subjects: tuple[Subject, ...], start_us: int, stop_us: int) -> None:
-    count = len(subjects)
-    kinds = np.array([subject.kind.code for subject in subjects], dtype=np.int16)
-    ids = np.array([subject.id for subject in subjects], dtype=np.int32)
+    known, plan = work.known, work.known.plan
+    kinds, ids = numbers_of(subjects)
+    if frame.level is Level.DAY:
+        known.note_days(frame, subject_codes(kinds, ids), start_us, stop_us)
+    changed = known.changed_kpis(frame, kinds.tobytes() + ids.tobytes(), start_us, stop_us)
+    if changed is not None:
+        # Each row is stored, so that none has to be looked for in vain.
+        frame, kinds, ids = taken_kpis(frame, changed), kinds[:0], ids[:0]
+    count = len(ids)
     write_kpis(
         work.conn,
-        work.park_id,
+        plan.park.id,
         frame,
         (kinds, ids, np.full(count, start_us, dtype=np.int64), np.full(count, stop_us, dtype=np.int64)),
-        formula_versions={kpi.key: kpi.version for kpi in work.known.plan.kpis},
-        registry_version=work.known.plan.park.version,
+        formula_versions={kpi.key: kpi.version for kpi in plan.kpis},
+        registry_version=plan.park.version,
         computed_at_us=work.stamp.computed_at_us,
         ticked_to_us=work.stamp.ticked_to_us,
     )
-    if frame.level is Level.DAY:
-        work.known.note_days(frame, subject_codes(kinds, ids), start_us, stop_us)
 
 
 def _codes(subjects: tuple[Subject, ...]) -> IntArray:
-    return np.array([(one.kind.code << 32) + one.id for one in subjects], dtype=np.int64)
+    return subject_codes(*numbers_of(subjects))
 
 
 def _runs(known: Known, days_us: IntArray, channels: int) -> Iterator[tuple[int, int]]:

@@ -1,20 +1,39 @@
 """Amounts that an engine keeps in memory between its cycles, equal to what is stored."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.frames import AmountFrame, SmallArray
+from domain.quality import Flag
 from domain.time import SECOND_US, IntArray, Level
 from kpi.ragged import runs_of
 from kpi.ranges import Ranges
 
-__all__ = ["Kept"]
+__all__ = ["Difference", "Kept"]
+
+_LATE = int(Flag.LATE)
 
 _SECONDS = 1 << 24
 """More than any stretch that is kept has. [s]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Rows of a frame that are not kept as they are; by index."""
+
+    changed: IntArray
+    """(n,) Rows of the frame that are kept with something else."""
+    place: IntArray
+    """(n,) Where those are kept."""
+    fresh: IntArray
+    """(m,) Rows of the frame that are not kept at all."""
+    fresh_place: IntArray
+    """(m,) Before which kept row each belongs."""
+    gone: bool
+    """Whether rows are kept that are not in the frame."""
 
 
 class Kept:
@@ -64,9 +83,9 @@ class Kept:
         first, last = self._places(ranges)
         return self._taken(runs_of(first, last - first))
 
-    def replace(self, ranges: Ranges, frame: AmountFrame) -> None:
+    def difference(self, ranges: Ranges, frame: AmountFrame) -> "Difference":
         """
-        Make the rows inside some ranges those of a frame.
+        What of a frame is not kept already.
 
         Parameters
         ----------
@@ -75,23 +94,54 @@ class Kept:
         frame : AmountFrame
             Of the same level, every row inside one of the ranges.
         """
-        inside = (frame.start_us >= self.start_us) & (frame.start_us < self.stop_us)
-        rows = slice(None) if inside.all() else np.flatnonzero(inside)
-        columns = {name: getattr(frame, name)[rows] for name in _COLUMNS}
-        keys = self._key(columns["channel_id"], columns["start_us"])
+        first, last = self._places(ranges)
+        inside = np.flatnonzero((frame.start_us >= self.start_us) & (frame.start_us < self.stop_us))
+        keys = self._key(frame.channel_id[inside], frame.start_us[inside])
         place = np.searchsorted(self._keys, keys)
         known = np.append(self._keys, -1)[place] == keys
+        mine, theirs = inside[known], place[known]
+        changed = np.zeros(len(mine), dtype=np.bool_)
         for name in _COLUMNS:
-            getattr(self._frame, name)[place[known]] = columns[name][known]
-        first, last = self._places(ranges)
-        fresh = np.flatnonzero(~known)
-        if len(fresh):
-            self._set(
-                np.insert(self._keys, place[fresh], keys[fresh]),
-                {name: np.insert(getattr(self._frame, name), place[fresh], columns[name][fresh]) for name in _COLUMNS},
-            )
-        if int((last - first).sum()) > int(known.sum()):
-            self._drop(ranges, keys)
+            one, other = getattr(frame, name)[mine], getattr(self._frame, name)[theirs]
+            if name == "flags":
+                changed |= ((one ^ other) & ~_LATE) != 0
+            else:
+                changed |= (one != other) & ~(np.isnan(one) & np.isnan(other))
+        return Difference(
+            changed=mine[changed],
+            place=theirs[changed],
+            fresh=inside[~known],
+            fresh_place=place[~known],
+            gone=int((last - first).sum()) > len(mine),
+        )
+
+    def replace(self, ranges: Ranges, frame: AmountFrame, found: "Difference", late: NDArray[np.bool_]) -> None:
+        """
+        Make the rows inside some ranges those of a frame, from which they differ as found.
+
+        Parameters
+        ----------
+        late : bool (n,)
+            Which of the changed rows change after they were final.
+        """
+        flags = self._frame.flags[found.place] & _LATE | np.where(late, _LATE, 0)
+        for name in _COLUMNS:
+            getattr(self._frame, name)[found.place] = getattr(frame, name)[found.changed]
+        self._frame.flags[found.place] |= flags
+        if len(found.fresh):
+            columns = {
+                name: np.insert(getattr(self._frame, name), found.fresh_place, getattr(frame, name)[found.fresh])
+                for name in _COLUMNS
+            }
+            keys = self._key(frame.channel_id[found.fresh], frame.start_us[found.fresh])
+            self._set(np.insert(self._keys, found.fresh_place, keys), columns)
+        if found.gone:
+            inside = (frame.start_us >= self.start_us) & (frame.start_us < self.stop_us)
+            self._drop(ranges, self._key(frame.channel_id[inside], frame.start_us[inside]))
+
+    def holds(self, ranges: Ranges) -> bool:
+        """Whether all of some ranges lie in the stretch that is kept."""
+        return bool((ranges.from_us >= self.start_us).all() and (ranges.to_us <= self.stop_us).all())
 
     def _drop(self, ranges: Ranges, keys: IntArray) -> None:
         """Take out the rows inside ranges whose keys are not among some."""

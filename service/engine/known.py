@@ -1,14 +1,17 @@
 """What an engine knows of a park from its last cycle, so that the next one reads only what is new."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
 from domain.errors import RegistryError
 from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray, Subject, SubjectKind
+from domain.quantities import QUANTITIES
 from domain.registry import Park, Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.atoms import Atoms
@@ -21,7 +24,8 @@ from kpi.table import ChannelTable
 from kpi.tree import Tree
 from kpi.weights import Weights
 from service.engine.kept import Kept
-from store.amounts import read_amounts, write_amounts
+from store.amounts import put_amounts, read_amounts, write_amounts
+from store.frames import final_rows
 from store.kpis import read_kpis
 from store.registry import load_parks, load_registry
 from store.spans import count_cycle
@@ -84,6 +88,15 @@ class Plan:
         return for_registry(self._registry)
 
     @cached_property
+    def with_peers(self) -> SmallArray:
+        """Channels that stand in sums with others of the park: those whose amounts are in the same unit."""
+        by_unit: dict[str, list[int]] = {}
+        for channel in self._registry.channels:
+            unit = QUANTITIES[channel.quantity].integral or channel.unit
+            by_unit.setdefault(unit, []).append(channel.id)
+        return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
+
+    @cached_property
     def by_hours(self) -> tuple[tuple[Kpi, ...], tuple[Kpi, ...]]:
         """The KPIs whose days follow from their hours, and the others that are made for days."""
         daily = [kpi for kpi in self.kpis if kpi.made_at(Level.DAY)]
@@ -122,6 +135,8 @@ class Known:
         self._hours: dict[int, Atoms] = {}
         self._days: dict[tuple[int, int], Atoms] = {}
         self._coarse: dict[tuple[int, int], Coarse] = {}
+        self._weights: dict[bytes, Weights] = {}
+        self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
 
     def begin(self, conn: Connection[Any], park_id: int, park_key: str) -> Registry:
         """The registry for the cycle that has just taken its work; :meth:`settle` follows when it is committed."""
@@ -145,6 +160,9 @@ class Known:
         if park.ticked_to_us is None:
             return
         edges = level_edges(park.zone, park.base_s, Level.DAY, park.ticked_to_us - DAY_US, park.ticked_to_us + 1)
+        if int(edges[-2]) != self._open_us:
+            self._weights.clear()
+            self._written.clear()
         self.earliest_us, self._open_us = int(edges[0]), int(edges[-2])
         passed = [key for key in self._kept if key[0] < Level.DAY and key[1] < self.earliest_us]
         passed += [key for key in self._kept if key[0] is Level.DAY and key[1] < self._open_us - 2 * _BACK_US]
@@ -165,6 +183,8 @@ class Known:
         self._hours.clear()
         self._days.clear()
         self._coarse.clear()
+        self._weights.clear()
+        self._written.clear()
 
     @property
     def plan(self) -> Plan:
@@ -193,6 +213,13 @@ class Known:
         kept = self._kept_days(conn, start_us, stop_us)
         return read_amounts(conn, Level.DAY, channels, start_us, stop_us) if kept is None else kept
 
+    def stored_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> IntArray:
+        """Starts, in `[start, stop)`, of the local days around the open one that have amounts. [us UTC]"""
+        days = self._kept_days(conn, self._open_us, self._open_us)
+        if days is None:
+            return np.empty(0, dtype=np.int64)
+        return np.unique(days.start_us[(days.start_us >= start_us) & (days.start_us < stop_us)])
+
     def _kept_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> AmountFrame | None:
         """All amounts by day that are kept, where `[start, stop)` is among them."""
         found = next((kept for (level, _), kept in self._kept.items() if level is Level.DAY), None)
@@ -208,19 +235,61 @@ class Known:
 
     def write(self, conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
         """Make the amounts of some ranges, which are merged, equal to a frame: those that are stored and those that are kept."""
-        write_amounts(
-            conn,
-            frame,
-            (ranges.channel_id, ranges.from_us, ranges.to_us),
-            computed_at_us=stamp.computed_at_us,
-            ticked_to_us=stamp.ticked_to_us,
-        )
-        for (level, _), kept in self._kept.items():
-            if level is frame.level:
-                kept.replace(ranges, frame)
+        mine = [kept for (level, _), kept in self._kept.items() if level is frame.level]
+        whole = next((kept for kept in mine if kept.holds(ranges)), None)
+        found = None if whole is None else whole.difference(ranges, frame)
+        if found is None or found.gone:
+            write_amounts(
+                conn,
+                frame,
+                (ranges.channel_id, ranges.from_us, ranges.to_us),
+                computed_at_us=stamp.computed_at_us,
+                ticked_to_us=stamp.ticked_to_us,
+            )
+        else:
+            # All that is stored is known, so the database has nothing to compare.
+            rows = np.sort(np.concatenate([found.changed, found.fresh]))
+            late = self._final(frame, stamp)
+            late[found.fresh] = False
+            put_amounts(conn, frame, rows, late[rows], computed_at_us=stamp.computed_at_us)
+        for kept in mine:
+            one = found if kept is whole and found is not None else kept.difference(ranges, frame)
+            kept.replace(ranges, frame, one, self._final(frame, stamp)[one.changed])
         if frame.level is Level.DAY and len(ranges):
             first_us, last_us = int(ranges.from_us.min()), int(ranges.to_us.max())
+            if first_us < self._open_us:
+                self._weights.clear()
             self._coarse = {key: one for key, one in self._coarse.items() if key[1] <= first_us or key[0] >= last_us}
+
+    def _final(self, frame: AmountFrame, stamp: Stamp) -> NDArray[np.bool_]:
+        park = self.plan.park
+        return final_rows(park.zone, park.base_s, frame.level, frame.start_us, stamp.ticked_to_us)
+
+    def weights(self, days_us: IntArray, made: Callable[[], Weights]) -> Weights:
+        """Weights for some days; made again where an amount of a final day changed, or another day became final."""
+        if self._open_us == _NEVER_US or int(days_us[0]) < self._open_us - DAY_US:
+            return made()
+        key = days_us.tobytes()
+        if key not in self._weights:
+            self._weights[key] = made()
+        return self._weights[key]
+
+    def changed_kpis(self, frame: KpiFrame, whose: bytes, start_us: int, stop_us: int) -> IntArray | None:
+        """
+        Rows of KPIs that are to be stored which differ from those that are stored; None: it is not known what is.
+
+        From now on they are what is stored in `[start, stop)` of these subjects.
+        """
+        mine = (frame.level, start_us, stop_us, whose)
+        before = self._written.get(mine)
+        overlapping = [key for key in self._written if key[0] is frame.level and key[1] < stop_us and key[2] > start_us]
+        for key in overlapping:
+            del self._written[key]
+        if start_us >= self._open_us - _BACK_US:
+            self._written[mine] = frame
+        if before is None or any(_differs(before, frame, name).any() for name in _KEY):
+            return None
+        return np.flatnonzero(np.any([_differs(before, frame, name) for name in _FIGURES], axis=0))
 
     def same_weights(self, day_us: int, weights: Weights) -> bool:
         """Whether the park's hours of a day were made with these weights before; from now on they are."""
@@ -265,6 +334,21 @@ class Known:
                 return None
             self._coarse[key] = coarse_days(self.plan.park, self.plan.boundaries, days, start_us, stop_us)
         return self._coarse[key]
+
+
+_KEY = ("kpi", "subject_kind", "subject_id", "start_us")
+_FIGURES = tuple(column.name for column in fields(KpiFrame) if column.name not in {*_KEY, "level"})
+
+
+def _differs(before: KpiFrame, after: KpiFrame, name: str) -> NDArray[np.bool_]:
+    """(n,) where a column of two frames differs; all of it where they differ in length."""
+    one, other = getattr(before, name), getattr(after, name)
+    if one.shape != other.shape:
+        return np.ones(max(len(one), 1), dtype=np.bool_)
+    differs = one != other
+    if one.dtype.kind == "f":
+        differs &= ~(np.isnan(one) & np.isnan(other))
+    return np.asarray(differs.reshape(len(one), -1).any(axis=1))
 
 
 def _read_kpis(conn: Connection[Any], plan: Plan, start_us: int, stop_us: int) -> KpiFrame:

@@ -37,6 +37,24 @@ SET amount = excluded.amount, mean = excluded.mean, low = excluded.low, high = e
     inner_gap_s = excluded.inner_gap_s, gap_s = excluded.gap_s, gap_stop = excluded.gap_stop, slots = excluded.slots,
     flags = excluded.flags, revision = excluded.revision, computed_at = excluded.computed_at
 
+-- name: amounts_put
+-- As amounts_write, of rows that are known to differ from what is stored; a stored row's revision is raised by `raised`.
+INSERT INTO amount (channel_id, level, start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated, inner_gap_s,
+                    gap_s, gap_stop, slots, flags, revision, computed_at)
+SELECT n.channel_id, %(level)s, n.start, nullif(n.amount, 'NaN'), nullif(n.mean, 'NaN'), nullif(n.low, 'NaN'), nullif(n.high, 'NaN'),
+       nullif(n.last, 'NaN'), nullif(n.peak, 'NaN'), nullif(n.peak_at, 'epoch'), n.measured_s, n.estimated, n.inner_gap_s, n.gap_s,
+       nullif(n.gap_stop, 'epoch'), n.slots, n.flags, n.raised, %(computed_at)s
+FROM unnest(%(channel_id)s, %(start)s, %(amount)s, %(mean)s, %(low)s, %(high)s, %(last)s, %(peak)s, %(peak_at)s,
+            %(measured_s)s, %(estimated)s, %(inner_gap_s)s, %(gap_s)s, %(gap_stop)s, %(slots)s, %(flags)s, %(raised)s)
+    AS n (channel_id, start, amount, mean, low, high, last, peak, peak_at,
+          measured_s, estimated, inner_gap_s, gap_s, gap_stop, slots, flags, raised)
+ON CONFLICT (channel_id, level, start) DO UPDATE
+SET amount = excluded.amount, mean = excluded.mean, low = excluded.low, high = excluded.high, last = excluded.last,
+    peak = excluded.peak, peak_at = excluded.peak_at, measured_s = excluded.measured_s, estimated = excluded.estimated,
+    inner_gap_s = excluded.inner_gap_s, gap_s = excluded.gap_s, gap_stop = excluded.gap_stop, slots = excluded.slots,
+    flags = excluded.flags | (amount.flags & %(late)s), revision = amount.revision + excluded.revision,
+    computed_at = excluded.computed_at
+
 -- name: amounts_delete
 DELETE FROM amount a
 USING unnest(%(range_channel_id)s, %(range_from)s, %(range_to)s) AS r (channel_id, from_ts, to_ts)

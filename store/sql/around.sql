@@ -27,6 +27,22 @@ CROSS JOIN LATERAL (
     WHERE t.nearer < %(wanted)s
 ) after
 
+-- name: around_near
+-- OFFSET 0 keeps it one look-up per span; the outer bounds are the spans' extremes, in sight of the planner.
+SELECT array_agg(s.number), array_agg(r.ts), array_agg(r.value), array_agg(r.quality)
+FROM unnest(%(number)s, %(channel_id)s, %(lowest)s, %(highest)s) AS s (number, channel_id, lowest, highest)
+CROSS JOIN LATERAL (
+    SELECT i.ts, i.value, i.quality
+    FROM reading i
+    WHERE i.channel_id = s.channel_id AND i.ts >= s.lowest AND i.ts <= s.highest AND i.ts BETWEEN %(first)s AND %(last)s
+    OFFSET 0
+) r
+
+-- name: around_newest
+SELECT array_agg(l.channel_id ORDER BY l.channel_id), array_agg(l.ts ORDER BY l.channel_id)
+FROM latest l
+WHERE l.channel_id = ANY (%(channel_id)s)
+
 -- name: around_readings
 -- Sides: 0 before the span, 1 inside, 2 after. The outer bounds are the spans' extremes, in sight of the planner.
 SELECT array_agg(s.number), array_agg(r.side), array_agg(s.channel_id), array_agg(r.ts), array_agg(r.value), array_agg(r.quality)

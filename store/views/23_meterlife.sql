@@ -251,14 +251,14 @@ UNION ALL
 SELECT 'outage', o.id, o.meter_id, NULL, o.valid_from, o.valid_to, o.origin, o.superseded_at, o.superseded_by
 FROM public.outage o;
 
-CREATE FUNCTION api.withdraw_life_of(of_meter int, of_kind text, number int, reason text, who text) RETURNS void
+CREATE FUNCTION api.withdraw_life_of(of_meter int, of_kind text, number int, why text, who text) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     m meter := api.life_meter(of_meter);
     moment timestamptz := clock_timestamp();
     gone api.life_entry;
 BEGIN
-    IF btrim(coalesce(reason, '')) = '' THEN
+    IF btrim(coalesce(why, '')) = '' THEN
         PERFORM api.life_refuse('withdrawing what was entered needs a reason; say why');
     END IF;
     SELECT * INTO gone FROM api.life_entry l WHERE l.kind = of_kind AND l.id = number AND l.meter_id = m.id;
@@ -272,15 +272,15 @@ BEGIN
     END IF;
     CASE of_kind
         WHEN 'device' THEN
-            UPDATE device SET superseded_at = moment, superseded_by = who, superseded_why = btrim(reason) WHERE id = number;
+            UPDATE device SET superseded_at = moment, superseded_by = who, superseded_why = btrim(why) WHERE id = number;
         WHEN 'exchange' THEN
-            UPDATE exchange SET superseded_at = moment, superseded_by = who, superseded_why = btrim(reason) WHERE id = number;
+            UPDATE exchange SET superseded_at = moment, superseded_by = who, superseded_why = btrim(why) WHERE id = number;
         WHEN 'multiplier' THEN
-            UPDATE multiplier SET superseded_at = moment, superseded_by = who, superseded_why = btrim(reason) WHERE id = number;
+            UPDATE multiplier SET superseded_at = moment, superseded_by = who, superseded_why = btrim(why) WHERE id = number;
         WHEN 'unit' THEN
-            UPDATE wire_unit SET superseded_at = moment, superseded_by = who, superseded_why = btrim(reason) WHERE id = number;
+            UPDATE wire_unit SET superseded_at = moment, superseded_by = who, superseded_why = btrim(why) WHERE id = number;
         WHEN 'outage' THEN
-            UPDATE outage SET superseded_at = moment, superseded_by = who, superseded_why = btrim(reason) WHERE id = number;
+            UPDATE outage SET superseded_at = moment, superseded_by = who, superseded_why = btrim(why) WHERE id = number;
     END CASE;
     IF of_kind IN ('exchange', 'multiplier') THEN
         PERFORM api.touch_readings(gone.channel_id, gone.first);

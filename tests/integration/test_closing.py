@@ -71,7 +71,7 @@ def test_what_changes_after_a_month_was_closed_stands_beside_it(final_march: tup
     cycles(url)
 
     with connect(url, Role.WRITE) as conn:
-        closed = dict(
+        closed: dict[str, float] = dict(
             conn.execute(
                 b"SELECT kpi, value FROM closed_kpi WHERE period_id = %s AND subject_kind = 0", [period]
             ).fetchall()
@@ -121,7 +121,7 @@ def test_a_stored_number_that_does_not_follow_from_the_readings_is_found(final_m
     assert not done.is_equal
     (found,) = done.differing_amounts
     assert (found.channel_id, found.level) == (channel_id, 0)
-    assert (found.before, found.after) == (pytest.approx(6.0), pytest.approx(1.0))
+    assert [found.before, found.after] == pytest.approx([6.0, 1.0])
 
 
 def test_a_month_is_closed_once_and_only_when_it_is_final(kawasan_url: str) -> None:

@@ -75,7 +75,7 @@ def drawn_meters(rng: np.random.Generator) -> tuple[list[Meter], list[Channel]]:
     channels.append(a_channel(910, 91, "energy_generation", **life))
     for tenant in (1, 2, 3):
         main, roof, boiler = (10 * tenant + place for place in range(3))
-        late = {"valid_from_us": START_US + int(rng.choice([0, 0, 2])) * DAY_US}
+        late: dict[str, Any] = {"valid_from_us": START_US + int(rng.choice([0, 0, 2])) * DAY_US}
         meters.append(a_meter(main, tenant, demand_block_s=3600, **life))
         channels.append(a_channel(10 * main, main, "energy_import", **life))
         for place, quantity in enumerate(("energy_reactive_lagging", "energy_reactive_leading", "energy_export"), 1):
@@ -170,7 +170,7 @@ def drawn_amounts(rng: np.random.Generator, channel: Channel) -> AmountFrame:
         measured_s[first:last], estimated[first:last] = 0.0, amount[first:last]
         flags[first:last], gap_s[first] = Flag.ESTIMATED, (last - first) * 3600
         gap_stop[first] = START_US + last * HOUR_US
-    columns = {
+    columns: dict[str, Any] = {
         "measured_s": measured_s,
         "estimated": estimated,
         "gap_s": gap_s,

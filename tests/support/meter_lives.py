@@ -107,7 +107,7 @@ def told_lives(draw: st.DrawFn) -> Told:
     """Any mix of exchanges, devices of other width and rate, multipliers, rollovers, resets, gaps and jitter."""
     zone = draw(st.sampled_from([JAKARTA, ROME]))
     start = draw(st.sampled_from(MORNINGS[zone])) + draw(st.integers(-3, 3)) * 7 * MINUTE
-    first = {"modulus": draw(st.sampled_from([None, 1000.0])), "resolution": 0.25, "max_rate": 400.0}
+    first: dict[str, Any] = {"modulus": draw(st.sampled_from([None, 1000.0])), "resolution": 0.25, "max_rate": 400.0}
     life = Life(
         at=start, index=draw(st.integers(0, 3999)) * STEP, modulus=first["modulus"], max_rate=400.0, since=start
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import isnan, nan
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.quality import UNUSABLE, Flag
@@ -153,10 +154,10 @@ def rounding(r0: float, r1: float) -> float:
 
 def mounted(channel: Channel, ts: int) -> Channel:
     """The channel as its device of a moment shows it: what exchanges said up to then, the latest first."""
-    known = {"modulus": channel.modulus, "resolution": channel.resolution, "max_rate": channel.max_rate}
+    known: dict[str, Any] = {}
     for exchange in sorted(channel.exchanges, key=lambda one: one.at_us):
         if exchange.at_us <= ts:
-            for name in known:
+            for name in ("modulus", "resolution", "max_rate"):
                 said = getattr(exchange, name)
                 if said is not None:
                     known[name] = said

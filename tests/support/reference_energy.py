@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]  # it ships no types
 
 from domain.references import Factor, Tariff
 from domain.time import to_datetime

@@ -1,10 +1,12 @@
 """Limits of the checks: which hold, and which are refused with a sentence."""
 
 from dataclasses import replace
-from math import inf
+from math import inf, isfinite
+from pathlib import Path
 
 import pytest
 
+from domain.findings import Rule
 from domain.quantities import QUANTITIES
 from domain.references import CheckLimits, Origin, References
 from domain.registry import Registry
@@ -74,3 +76,19 @@ def test_every_default_names_known_quantities_and_lies_within_its_own_bounds() -
         assert set(limit.by_quantity) <= set(QUANTITIES)
         assert all(limit.lowest <= limit.of(quantity) <= limit.highest for quantity in QUANTITIES)
         assert limit.source
+
+
+def test_the_page_about_checks_lists_every_rule_and_every_limit_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "checks.md").read_text(encoding="utf-8")
+    rules, listed = page.split("## Limits")
+    rows = {line.split("|")[1].strip(" `"): line for line in listed.splitlines() if line.startswith("| `")}
+
+    assert all(f"`{rule.value}`" in rules for rule in Rule)
+    assert set(rows) == {key for key in LIMITS if not key.startswith("check_")}
+    for key, row in rows.items():
+        limit = LIMITS[key]
+        own = [f"{quantity} {value:g}" for quantity, value in sorted(limit.by_quantity.items())]
+        default = f"{limit.default:g}" if isfinite(limit.default) else "none"
+        known = "" if limit.confirmed else " (not confirmed)"
+        cells = ["; ".join([default, *own]), limit.unit, limit.meaning, limit.source + known]
+        assert [cell.strip() for cell in row.split("|")[2:-1]] == cells

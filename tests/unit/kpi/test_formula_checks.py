@@ -138,4 +138,8 @@ def test_a_formula_by_the_month_is_made_of_days_all_the_same() -> None:
 
     found = next(kpi for kpi in for_registry(registry) if kpi.key == "ours")
 
-    assert (found.levels, found.made_at(Level.DAY), found.made_at(Level.WEEK)) == ({Level.MONTH}, True, False)
+    assert (found.levels, found.made_at(Level.DAY), found.made_at(Level.WEEK)) == (
+        frozenset({Level.MONTH}),
+        True,
+        False,
+    )

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from domain.frames import NullReason
+from domain.frames import AmountFrame, NullReason
 from domain.quality import Flag
+from domain.references import Factor
 from domain.registry import Registry
 from domain.time import DAY_US, Level
 from tests.support.entered_values import entered
@@ -32,13 +33,13 @@ GRID = (a_factor("grid", 0.8),)
 MARKET = (a_factor("grid_residual", 0.9), a_factor("contracted", 0.1))
 
 
-def a_firm(*quantities: str, factors: tuple[object, ...]) -> Registry:
+def a_firm(*quantities: str, factors: tuple[Factor, ...]) -> Registry:
     meters = [a_meter(number, 1) for number in range(1, len(quantities) + 1)]
     channels = [a_channel(number, number, key) for number, key in enumerate(quantities, start=1)]
     return with_references(a_registry(meters, channels), factors=factors)
 
 
-def january(channel: int, total: float) -> object:
+def january(channel: int, total: float) -> AmountFrame:
     return amounts(channel, BEGIN_US, np.full(96 * 31, total / 96 / 31))
 
 

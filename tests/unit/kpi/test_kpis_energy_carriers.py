@@ -1,12 +1,15 @@
 """Energy of all carriers, electricity supplied and its balance, renewable share: worked by hand."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from domain.context import PARK_WIDE
-from domain.frames import NullReason
+from domain.frames import AmountFrame, NullReason
 from domain.quality import Flag
-from domain.registry import Registry
+from domain.registry import Outage, Registry
 from domain.time import DAY_US, Level
 from tests.support.entered_values import entered
 from tests.support.priced_parks import a_factor, entered_figure, with_references
@@ -30,7 +33,7 @@ LHV = (a_factor("lhv_gas", 0.036), a_factor("lhv_diesel", 0.036), a_factor("enth
 JANUARY = at("01-01 00:00"), at("02-01 00:00")
 
 
-def a_day(channel: int, total: float, **columns: object) -> object:
+def a_day(channel: int, total: float, **columns: Any) -> AmountFrame:
     return amounts(channel, BEGIN_US, np.full(DAY_ROWS, total / DAY_ROWS), **columns)
 
 
@@ -273,3 +276,17 @@ def test_what_is_entered_for_the_whole_park_stands_for_it_while_nobody_meters_th
 
     assert tenants.value == pytest.approx(54.0)
     assert whole.value == pytest.approx(57.6)
+
+
+def test_a_roof_out_of_service_is_not_waited_for() -> None:
+    registry = a_solar_park()
+    # The roof is off from 00:00 to 03:00, which is 12 quarters, and makes 3 kWh a quarter from then on.
+    off = Outage(from_us=BEGIN_US, to_us=at("01-01 03:00"), reason="inverter exchanged")
+    meters = tuple(replace(meter, outages=(off,)) if meter.id == 3 else meter for meter in registry.meters)
+    registry = replace(registry, meters=meters)
+    roof = amounts(30, at("01-01 03:00"), np.full(84, 3.0))
+
+    row = figure(registry, "renewable_share", ONE, Level.DAY, together(a_day(20, 960.0), a_day(21, 0.0), roof))
+
+    assert row.value == pytest.approx(84 * 3 / (960 + 84 * 3))
+    assert row.profile_coverage == 1.0

@@ -10,7 +10,7 @@ import pytest
 from domain.frames import AmountFrame, NullReason
 from domain.quality import Flag
 from domain.references import Holidays
-from domain.registry import OPERATOR, Registry
+from domain.registry import OPERATOR, Outage, Registry
 from domain.time import DAY_US, Level, level_edges
 from kpi.catalogue import for_registry
 from kpi.compute import fold_kpis, subject_kpis
@@ -100,6 +100,18 @@ def test_a_gap_outside_the_windows_takes_nothing_from_their_coverage() -> None:
 
     assert (wbp.value, wbp.profile_coverage) == (20.0, 1.0)
     assert (lwbp.reason, lwbp.profile_coverage) == (NullReason.INSUFFICIENT_DATA, pytest.approx(36 / 76))
+
+
+def test_a_meter_out_of_service_is_not_expected_within_the_windows() -> None:
+    registry = firms()
+    off = Outage(from_us=at("01-01 16:00"), to_us=at("01-01 18:00"), reason="switchgear")
+    registry = priced(replace(registry, meters=(replace(registry.meters[0], outages=(off,)),)), evening())
+    base = together(amounts(1, BEGIN_US, np.ones(64)), amounts(1, at("01-01 18:00"), np.ones(24)))
+
+    row = figure(registry, "tou_wbp", ONE, Level.DAY, base)
+
+    assert (row.value, row.profile_coverage) == (16.0, 1.0)
+    assert row.terms[3] == 4.0  # 18:00 to 22:00
 
 
 def test_energy_spread_over_a_gap_within_a_window_is_estimated_and_gated() -> None:
@@ -283,8 +295,9 @@ def test_an_open_month_has_its_fixed_charge_and_the_months_to_come_have_none() -
 def test_costs_are_offered_by_month_and_year_in_the_currency_of_the_tariff() -> None:
     (kpi,) = the_kpis(priced(firms(), evening(currency="MYR")), "energy_cost")
 
-    assert (kpi.unit, kpi.levels) == ("MYR", {Level.MONTH, Level.YEAR})
-    assert kpi.uses == ("tariff:i3",)
+    assert kpi.unit == "MYR"
+    assert kpi.levels == frozenset({Level.MONTH, Level.YEAR})
+    assert kpi.uses == ("contract:*", "tariff:i3")
 
 
 def test_tariffs_in_two_currencies_make_two_costs() -> None:
