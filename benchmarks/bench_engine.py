@@ -72,9 +72,10 @@ CHANNEL_DAYS = f"""
     FROM generate_series(%(start)s::timestamptz, %(last)s, interval '1 day') t, ({REGISTERS}) c
 """
 AMOUNTS = f"""
-    INSERT INTO amount (channel_id, level, start, amount, peak, peak_at, measured_s, estimated, inner_gap_s, gap_s, slots, flags,
-                        revision, computed_at)
-    SELECT c.id, %(level)s, t, c.rate * s.length / 3600, c.rate, t, s.length, 0, 0, 0, (s.length / 60)::int, 0, 0, now()
+    INSERT INTO amount (channel_id, level, start, amount, peak, peak_at, measured_s, estimated, inner_gap_s, gap_s, slots, received,
+                        unusable, flags, revision, computed_at)
+    SELECT c.id, %(level)s, t, c.rate * s.length / 3600, c.rate, t, s.length, 0, 0, 0, (s.length / 60)::int, (s.length / 60)::int,
+           0, 0, 0, now()
     FROM generate_series(%(start)s::timestamptz, %(last)s, %(step)s) t
     CROSS JOIN LATERAL (SELECT extract(epoch FROM least(t + %(step)s, %(now)s) - t)::float8 AS length) s
     CROSS JOIN ({REGISTERS}) c

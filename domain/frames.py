@@ -121,6 +121,10 @@ class AmountFrame:
     """Where that gap ends; 0 where there is none. [us UTC]"""
     slots: SmallArray
     """Expected slots (of the channel's own interval) beginning inside that hold at least one reading."""
+    received: SmallArray
+    """Stored readings inside, whatever their quality."""
+    unusable: SmallArray
+    """Those of them that no number uses as they came: unusable by their source, in conflict, corrected, not accepted."""
     flags: SmallArray
     """Bit mask of :class:`domain.quality.Flag`."""
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from domain.channelchecks import channel_mistakes, dates_mistakes
-from domain.parkentries import Life, MeterEntry, ParkEntry, ParkFile, RuleEntry, TenantEntry, life_of
+from domain.parkentries import ChannelEntry, Life, MeterEntry, ParkEntry, ParkFile, RuleEntry, TenantEntry, life_of
 from domain.quantities import CONCENTRATIONS, QUANTITIES
 from domain.registry import OPERATOR, Kind, MeterRole, RuleStatistic, RuleWindow
 from domain.time import Level, from_datetime, level_edges
@@ -246,13 +246,35 @@ def _rule(site: _Site, rule: RuleEntry) -> Iterator[str]:
         measured = ", ".join(channel.quantity for channel in point.meter.channels)
         yield f"{what}: meter {rule.meter} has no channel {rule.quantity!r}; it has {measured}"
         return
-    quantity = QUANTITIES.get(rule.quantity)
-    if channel.kind is Kind.EVENT or (quantity is not None and quantity.stock):
-        yield f"{what}: {rule.quantity} is no gauge; a limit is judged on a value that holds for a time, like cod or effluent_flow"
+    yield from _statistic(what, rule, channel, point)
     base_s = site.file.park.base_minutes * 60
-    window_s = {RuleWindow.BASE: base_s, RuleWindow.HOUR: _HOUR_S, RuleWindow.DAY: _DAY_S}[rule.window]
+    window_s = {
+        RuleWindow.BASE: base_s,
+        RuleWindow.HOUR: _HOUR_S,
+        RuleWindow.DAY: _DAY_S,
+        RuleWindow.MONTH: 28 * _DAY_S,
+    }[rule.window]
     if channel.interval_s > window_s:
         yield f"{what}: window {rule.window.value!r} ({window_s} s) is shorter than interval_s {channel.interval_s} of {rule.meter}/{rule.quantity}"
+
+
+def _statistic(what: str, rule: RuleEntry, channel: ChannelEntry, point: _Point) -> Iterator[str]:
+    quantity = QUANTITIES.get(rule.quantity)
+    if quantity is None or channel.kind is Kind.EVENT:
+        yield f"{what}: {rule.quantity} cannot be judged; a limit is judged on a value that holds for a time, like cod or effluent_flow"
+        return
+    if rule.statistic is RuleStatistic.SUM:
+        if not (quantity.stock or quantity.integral):
+            yield f"{what}: statistic 'sum' of {rule.quantity}, which adds up to nothing; use it for a volume or a flow"
+    elif quantity.stock:
+        yield f"{what}: {rule.quantity} is no gauge; a limit is judged on a value that holds for a time, like cod or effluent_flow; of a volume only the 'sum'"
+    if rule.statistic is RuleStatistic.FLOW_WEIGHTED_MEAN:
+        flows = {"effluent_flow", "effluent_volume"} & {one.quantity for one in point.meter.channels}
+        if rule.quantity not in CONCENTRATIONS or not flows:
+            yield (
+                f"{what}: statistic 'flow_weighted_mean' belongs to a concentration beside effluent_flow or effluent_volume of "
+                f"the same meter; use 'mean'"
+            )
 
 
 def _limits(what: str, rule: RuleEntry) -> Iterator[str]:
@@ -262,5 +284,6 @@ def _limits(what: str, rule: RuleEntry) -> Iterator[str]:
         yield f"{what}: statistic 'range' needs both lowest and highest"
     if rule.lowest is not None and rule.highest is not None and rule.lowest > rule.highest:
         yield f"{what}: lowest {rule.lowest:g} is above highest {rule.highest:g}; no value could meet it"
-    if rule.quantity == "ph" and rule.statistic is RuleStatistic.MEAN:
+    averages = {RuleStatistic.MEAN, RuleStatistic.FLOW_WEIGHTED_MEAN, RuleStatistic.P95}
+    if rule.quantity == "ph" and rule.statistic in averages:
         yield f"{what}: pH is logarithmic and never averaged; use statistic 'range', 'min' or 'max'"

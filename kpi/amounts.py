@@ -1,5 +1,7 @@
 """Interval amounts: what every channel did in every base interval, from the set of its readings."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ from kpi.grid import Grid
 from kpi.product import product_segments, rates
 from kpi.ragged import sums_by
 from kpi.ranges import Ranges
+from kpi.received import received_values
 from kpi.rows import joined_amounts
 from kpi.segments import gauge_segments, interval_segments, register_segments
 from kpi.slots import filled_slots
@@ -21,6 +24,10 @@ from kpi.table import INTERVAL, PRODUCT, REGISTER, ChannelTable
 from kpi.tasks import Source, Task, tasks
 
 __all__ = ["interval_amounts"]
+
+_MANY = 1_000_000
+"""From so many readings on it pays to compute tasks side by side: numpy leaves the interpreter while it computes."""
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,15 @@ class _Held:
     low: FloatArray
     high: FloatArray
     last: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """Readings and slots in each cell; (c,) each."""
+
+    slots: IntArray
+    received: IntArray
+    unusable: IntArray
 
 
 def interval_amounts(
@@ -67,14 +83,18 @@ def interval_amounts(
         A range is not on base edges, or its channel is not in the table.
     """
     source = Source.of(table, Grid(zone=zone, base_s=base_s), readings)
-    return joined_amounts([_computed(task) for task in tasks(source, ranges)])
+    if len(readings) < _MANY:
+        return joined_amounts([_computed(task) for task in tasks(source, ranges)])
+    with ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+        return joined_amounts(list(pool.map(_computed, tasks(source, ranges))))
 
 
 def _computed(task: Task) -> AmountFrame:
     table, grid = task.source.table, task.source.grid
     if task.kind == PRODUCT:
         sums = _product_sums(task)
-        return _frame(task, sums, np.zeros(len(task.cells), dtype=np.int64), None)
+        nothing = np.zeros(len(task.cells), dtype=np.int64)
+        return _frame(task, sums, _Counted(slots=nothing, received=nothing, unusable=nothing), None)
     window = task.window(task.rows)
     begun = None
     if task.simple:
@@ -82,21 +102,22 @@ def _computed(task: Task) -> AmountFrame:
     slots = filled_slots(table, grid, task.cells, window, begun)
     held = None
     if task.kind == REGISTER:
-        sums = _register_sums(task, window, begun)
+        sums, notes = _register_sums(task, window, begun)
     elif task.kind == INTERVAL:
-        sums = _interval_sums(task, window)
+        sums, notes = _interval_sums(task, window)
     else:
-        sums, held = _gauge_sums(task, window)
-    return _frame(task, sums, slots, held)
+        sums, notes, held = _gauge_sums(task, window)
+    received, unusable = received_values(table, task.cells, window, begun, notes)
+    return _frame(task, sums, _Counted(slots=slots, received=received, unusable=unusable), held)
 
 
-def _register_sums(task: Task, window: Stored, begun: Runs | None) -> Sums:
+def _register_sums(task: Task, window: Stored, begun: Runs | None) -> tuple[Sums, Notes]:
     segments = register_segments(task.source.table, window)
     if begun is None or segments.start_us is not window.readings.ts_us:
         begun = runs(task.cells, segments.bounds, segments.start_us)
     sums = spread(task.cells, segments, begun)
     _note(task.cells, segments.notes, sums)
-    return sums
+    return sums, segments.notes
 
 
 def _note(cells: Cells, notes: Notes, sums: Sums) -> None:
@@ -110,7 +131,7 @@ def _mark(segments: Segments, segment: IntArray, cell: IntArray, sums: Sums) -> 
     add_flags(sums, cell[marked], segments.flags[segment[marked]])
 
 
-def _interval_sums(task: Task, window: Stored) -> Sums:
+def _interval_sums(task: Task, window: Stored) -> tuple[Sums, Notes]:
     table, cells = task.source.table, task.cells
     whole, once = interval_segments(table, window)
     sums = Sums.empty(len(cells))
@@ -122,7 +143,7 @@ def _interval_sums(task: Task, window: Stored) -> Sums:
     sums.measured_us[:] = _whole_sums(cell, x1 - x0, len(cells))
     _note(cells, whole.notes, sums)
     _mark(whole, segment, whole_cell, sums)
-    return sums
+    return sums, whole.notes
 
 
 def _whole_sums(cell: IntArray, length: IntArray, cells: int) -> IntArray:
@@ -155,7 +176,7 @@ def _flow_segments(task: Task, rows: IntArray) -> Segments:
     return gauge_segments(task.source.table, window)
 
 
-def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, _Held]:
+def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, Notes, _Held]:
     segments = gauge_segments(task.source.table, window)
     cells, count = task.cells, len(task.cells)
     sums = Sums.empty(count)
@@ -178,17 +199,17 @@ def _gauge_sums(task: Task, window: Stored) -> tuple[Sums, _Held]:
         last[cell[first]] = value[np.append(first[1:], len(cell)) - 1]
     _mark(segments, segment, cell, sums)
     _note(cells, segments.notes, sums)
-    return sums, _Held(mean=mean, low=low, high=high, last=last)
+    return sums, segments.notes, _Held(mean=mean, low=low, high=high, last=last)
 
 
-def _frame(task: Task, sums: Sums, slots: IntArray, held: _Held | None) -> AmountFrame:
+def _frame(task: Task, sums: Sums, counted: _Counted, held: _Held | None) -> AmountFrame:
     cells, nothing = task.cells, np.full(len(task.cells), np.nan)
     held = held or _Held(mean=nothing, low=nothing, high=nothing, last=nothing)
     known = (sums.measured_us > 0) | (sums.unmeasured_us > 0)
     amount = np.where(known, sums.amount, np.nan)
     start, length = cells.starts(), cells.lengths()
     peak = np.where(sums.measured_us == length, amount / (length / HOUR_US), np.nan)
-    kept = known | (sums.flags != 0) | (slots > 0)
+    kept = known | (sums.flags != 0) | (counted.slots > 0) | (counted.received > 0)
     rows = slice(None) if kept.all() else np.flatnonzero(kept)
     ids = np.repeat(task.source.table.channel_id[task.rows[cells.group]], np.diff(cells.bounds))
     return AmountFrame(
@@ -207,6 +228,8 @@ def _frame(task: Task, sums: Sums, slots: IntArray, held: _Held | None) -> Amoun
         inner_gap_s=np.zeros(len(cells))[rows],
         gap_s=(sums.gap_us / SECOND_US)[rows],
         gap_stop_us=sums.gap_stop_us[rows],
-        slots=slots.astype(np.int32)[rows],
+        slots=counted.slots.astype(np.int32)[rows],
+        received=counted.received.astype(np.int32)[rows],
+        unusable=counted.unusable.astype(np.int32)[rows],
         flags=sums.flags[rows],
     )

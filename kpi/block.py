@@ -12,6 +12,7 @@ from domain.quality import Flag
 from domain.registry import Park, Registry
 from domain.time import SECOND_US, IntArray, Level, base_edges, to_datetime
 from kpi.members import Members
+from kpi.ragged import owners, runs_of
 from kpi.tree import FOREVER_US, Rows, Tree, overlap
 from kpi.weights import Weights, last_days
 
@@ -63,6 +64,11 @@ class Scene:
         return self._served_us(rows, rows.to_us, edges) > 0
 
     def _served_us(self, rows: Rows, until_us: IntArray, edges: IntArray) -> IntArray:
+        if _always(rows, edges) and not len(self.tree.outages):
+            until = until_us.min(initial=edges[-1]), until_us.max(initial=edges[0])
+            if min(until[0], edges[-1]) == min(until[1], edges[-1]):
+                served_us = overlap(edges[:-1], edges[1:], edges[:1], np.array(until[:1]))
+                return np.broadcast_to(served_us, (len(rows), len(edges) - 1))
         served = overlap(rows.from_us[:, None], until_us[:, None], edges[:-1], edges[1:])
         meter = self.tree.meter[rows.channel]
         some = np.flatnonzero(self.tree.outages.counts(meter))
@@ -85,7 +91,14 @@ class Scene:
 
     def alive(self, rows: Rows, edges: IntArray) -> BoolArray:
         """(r, p) whether each row counts at all in each interval, past or to come."""
+        if _always(rows, edges):
+            return np.broadcast_to(np.True_, (len(rows), len(edges) - 1))
         return overlap(rows.from_us[:, None], rows.to_us[:, None], edges[:-1], edges[1:]) > 0
+
+
+def _always(rows: Rows, edges: IntArray) -> bool:
+    """Whether all rows count from the first edge to the last, which is nearly always so."""
+    return bool((rows.from_us <= edges[0]).all() and (rows.to_us >= edges[-1]).all())
 
 
 def ticked_edge(park: Park) -> int:
@@ -118,6 +131,8 @@ class Block:
     """The expected part of `measured_s`. [s]"""
     expected_s: FloatArray
     flags: IntArray
+    keyed: dict[bytes, IntArray] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What :meth:`keys` found before, by the edges."""
 
     @property
     def measured(self) -> BoolArray:
@@ -130,20 +145,40 @@ class Block:
         length_s = (self.stop_us - self.start_us) / SECOND_US
         return self.measured & (self.measured_s >= length_s - ROUNDING_S)
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether every row has an entry in every cell."""
+        return len(self.row) == self.shape[0] * self.shape[1]
+
     def keys(self, edges: IntArray) -> IntArray:
         """Index of each entry in a flattened (rows, intervals) array; each cell lies in one of the intervals."""
-        interval = np.searchsorted(edges, self.edges[:-1], side="right") - 1
-        return self.row * (len(edges) - 1) + interval[self.cell]
+        named = edges.tobytes()
+        if named not in self.keyed:
+            interval = np.searchsorted(edges, self.edges[:-1], side="right") - 1
+            self.keyed[named] = self.row * (len(edges) - 1) + interval[self.cell]
+        return self.keyed[named]
+
+    def _is_grid(self, edges: IntArray) -> bool:
+        """Whether the entries are all places of (rows, intervals) in their order."""
+        return self.is_dense and len(edges) == len(self.edges) and bool((edges == self.edges).all())
 
     def summed(self, values: FloatArray | BoolArray, edges: IntArray) -> FloatArray:
         """Sums per row and interval, added up in order of time: (k,) to (rows, intervals), 0 where there is none."""
         shape = (self.shape[0], len(edges) - 1)
         weights = values.astype(np.float64, copy=False)
+        if self._is_grid(edges):
+            return weights.reshape(shape)
         sums = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
         return sums.astype(np.float64, copy=False).reshape(shape)
 
+    def any_of(self, facts: BoolArray, edges: IntArray) -> BoolArray:
+        """Whether it is so for any entry, per row and interval: (k,) to (rows, intervals)."""
+        return facts.reshape(self.shape) if self._is_grid(edges) else self.summed(facts, edges) > 0
+
     def joined(self, edges: IntArray) -> IntArray:
         """Flags per row and interval: (rows, intervals)."""
+        if self._is_grid(edges):
+            return self.flags.reshape(self.shape)
         joined = np.zeros((self.shape[0], len(edges) - 1), dtype=np.int64)
         keys = self.keys(edges)
         if len(keys):
@@ -166,7 +201,7 @@ class Block:
 
     def only(self, chosen: IntArray | BoolArray) -> "Block":
         """Some of the entries, in the same order."""
-        whole = {"shape", "edges"}
+        whole = {"shape", "edges", "keyed"}
         columns = {one.name: getattr(self, one.name)[chosen] for one in fields(self) if one.name not in whole}
         return replace(self, **columns)
 
@@ -194,7 +229,12 @@ def lay(scene: Scene, rows: Rows, channel: IntArray | None = None) -> Block:
     columns = (rows.channel, rows.from_us, rows.to_us, *(() if channel is None else (channel,)))
     key = tuple(column.tobytes() for column in columns)
     if key not in scene.laid:
-        scene.laid[key] = _lay(scene, rows, channel)
+        block = _lay(scene, rows, channel)
+        for column in fields(block):
+            if isinstance(values := getattr(block, column.name), np.ndarray) and values is not scene.cells:
+                # Many KPIs have it, none may change it.
+                values.flags.writeable = False
+        scene.laid[key] = block
     return scene.laid[key]
 
 
@@ -204,12 +244,12 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
     channel_id = np.where(place >= 0, tree.channel_id[place], -1)
     first = np.searchsorted(frame.channel_id, channel_id, side="left")
     count = np.searchsorted(frame.channel_id, channel_id, side="right") - first
-    row = np.repeat(np.arange(len(rows)), count)
-    source = np.arange(len(row)) + np.repeat(first - np.cumsum(count) + count, count)
+    row, source = owners(count), runs_of(first, count)
     start_us = frame.start_us[source]
     inside = (start_us >= cells[0]) & (start_us < cells[-1])
-    row, source, start_us = row[inside], source[inside], start_us[inside]
-    cell = np.searchsorted(cells, start_us, side="right") - 1
+    if not inside.all():
+        row, source, start_us = row[inside], source[inside], start_us[inside]
+    cell = _cells_of(cells, start_us)
     astray = cells[cell] != start_us
     if astray.any():
         place_us = int(start_us[astray][0])
@@ -217,14 +257,19 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
             f"channel {frame.channel_id[source[astray][0]]} has an amount from {to_datetime(place_us)}, "
             f"which is no edge of level {frame.level.key}; make the amounts with the park's zone and base interval"
         )
-    stop_us = cells[cell + 1]
-    lives = overlap(rows.from_us[row], rows.to_us[row], start_us, stop_us) > 0
-    row, source, start_us, stop_us, cell = (part[lives] for part in (row, source, start_us, stop_us, cell))
-    expected_s = scene.served_between(rows, row, start_us, stop_us) / SECOND_US
-    measured_s, estimated = frame.measured_s[source], frame.estimated[source]
+    stop_us = cells[1:][cell]
+    if _always(rows, cells) and not len(tree.outages):
+        expected_s = (overlap(cells[:-1], cells[1:], cells[:1], np.array([scene.ticked_us])) / SECOND_US)[cell]
+    else:
+        lives = overlap(rows.from_us[row], rows.to_us[row], start_us, stop_us) > 0
+        row, source, start_us, stop_us, cell = (part[lives] for part in (row, source, start_us, stop_us, cell))
+        expected_s = scene.served_between(rows, row, start_us, stop_us) / SECOND_US
+    amount, measured_s, estimated = frame.amount[source], frame.measured_s[source], frame.estimated[source]
     flags = frame.flags[source].astype(np.int64)
     # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
-    nothing = (measured_s <= 0) & (estimated == 0) & (flags & Flag.ESTIMATED == 0)
+    nothing = np.flatnonzero(measured_s <= 0)
+    nothing = nothing[(estimated[nothing] == 0) & (flags[nothing] & Flag.ESTIMATED == 0)]
+    amount[nothing], estimated[nothing] = np.nan, 0.0
     return Block(
         shape=(len(rows), len(cells) - 1),
         edges=cells,
@@ -233,13 +278,22 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
         start_us=start_us,
         stop_us=stop_us,
         source=source,
-        amount=np.where(nothing, np.nan, frame.amount[source]),
-        estimated=np.where(nothing, 0.0, estimated),
+        amount=amount,
+        estimated=estimated,
         measured_s=measured_s,
         covered_s=np.minimum(measured_s, expected_s),
         expected_s=expected_s,
         flags=flags,
     )
+
+
+def _cells_of(cells: IntArray, start_us: IntArray) -> IntArray:
+    """The cell in which each instant lies; all lie in one."""
+    length = int(cells[1] - cells[0])
+    if int(cells[-1] - cells[0]) == length * (len(cells) - 1) and (np.diff(cells) == length).all():
+        cell: IntArray = (start_us - cells[0]) // length
+        return cell
+    return np.searchsorted(cells, start_us, side="right") - 1
 
 
 def known_terms(block: Block, members: Members, edges: IntArray) -> FloatArray:
@@ -259,8 +313,8 @@ def known_terms(block: Block, members: Members, edges: IntArray) -> FloatArray:
     terms = []
     for values, counted in parts:
         total = members.summed(block.summed(values, edges))
-        some = members.summed(block.summed(counted, edges)) > 0
-        terms.append(np.where(some, total, np.nan))
+        total[~members.any_on_side(block.any_of(counted, edges))] = np.nan
+        terms.append(total)
     return np.stack(terms, axis=-1)
 
 
@@ -306,14 +360,23 @@ def coverage(scene: Scene, block: Block, members: Members, scale: FloatArray | N
 
 def _closed_gaps(scene: Scene, block: Block, rows: Rows) -> FloatArray:
     """Expected part of the long gaps that begin in each entry and end within the same interval of the level. [s]"""
-    frame, source = scene.frame, block.source
-    inner = np.minimum(frame.inner_gap_s[source], block.expected_s - block.covered_s)
+    closed = np.zeros(len(block.source))
+    some = np.flatnonzero((scene.frame.inner_gap_s[block.source] > 0) | (scene.frame.gap_s[block.source] > 0))
+    if len(some):
+        closed[some] = _closed_at(scene, block, rows, some)
+    return closed
+
+
+def _closed_at(scene: Scene, block: Block, rows: Rows, some: IntArray) -> FloatArray:
+    frame, source = scene.frame, block.source[some]
+    inner = np.minimum(frame.inner_gap_s[source], (block.expected_s - block.covered_s)[some])
     stop_us = frame.gap_stop_us[source]
     length_us = np.rint(frame.gap_s[source] * SECOND_US).astype(np.int64)
-    period = np.searchsorted(scene.periods, block.start_us, side="right") - 1
+    period = np.searchsorted(scene.periods, block.start_us[some], side="right") - 1
     closed = (length_us > 0) & (stop_us <= scene.periods[period + 1])
-    reach = scene.served_between(rows, block.row, stop_us - length_us, stop_us) / SECOND_US
-    return np.maximum(inner, 0.0) + np.where(closed, reach, 0.0)
+    reach = scene.served_between(rows, block.row[some], stop_us - length_us, stop_us) / SECOND_US
+    reached: FloatArray = np.maximum(inner, 0.0) + np.where(closed, reach, 0.0)
+    return reached
 
 
 def spread(members: Members, weight: FloatArray, expected: FloatArray) -> FloatArray:
@@ -333,8 +396,8 @@ def spread(members: Members, weight: FloatArray, expected: FloatArray) -> FloatA
     float64 (q, p)
         0 where the row does not count.
     """
-    counts = expected[members.pair_row] > 0
-    own = weight[members.pair_row]
+    counts = members.of_pairs(expected) > 0
+    own = members.of_pairs(weight)
     known = counts & ~np.isnan(own)
     number = np.add.reduceat(known.astype(np.float64), members.first, axis=0)
     mean = np.add.reduceat(np.where(known, own, 0.0), members.first, axis=0) / np.maximum(number, 1.0)
@@ -346,4 +409,4 @@ def spread(members: Members, weight: FloatArray, expected: FloatArray) -> FloatA
 
 
 def _weighted(members: Members, weight: FloatArray, seconds: FloatArray) -> FloatArray:
-    return np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)
+    return np.add.reduceat(weight * members.of_pairs(seconds), members.first, axis=0)

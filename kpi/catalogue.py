@@ -5,18 +5,18 @@ to :mod:`kpi.measures`; where its formula is new, one to :mod:`kpi.formulas`. No
 """
 
 from domain.frames import SubjectKind
-from domain.registry import ComplianceRule, Kind, Registry
-from domain.time import Level
+from domain.registry import Registry
 from kpi import formulas
 from kpi.carbon import carbon_kpis
-from kpi.compliance import COMPLIANCE, check_rules, window_level
+from kpi.compliance import check_rules
 from kpi.custom import custom_kpis
 from kpi.datakpis import data_kpis
 from kpi.definition import Fold, Gate, Kpi, Term
 from kpi.effluent import effluent_kpis
 from kpi.energy import energy_kpis
+from kpi.intake import WATER, WATER_BALANCE
 from kpi.intensity import intensity_kpis
-from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, LOADS, POWER_FACTOR, WATER, WATER_BALANCE
+from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, POWER_FACTOR, SLOT_TERMS
 from kpi.water import water_kpis
 
 __all__ = ["CATALOGUE", "built_in", "for_registry"]
@@ -95,7 +95,8 @@ CATALOGUE = (
         key="water_intake",
         title="Water intake",
         unit="m3",
-        formula="sum of A(water_in), else A(water_flow), over the topmost use meters",
+        formula="sum over sources (network: A(water_in), else A(water_flow); surface, ground, rain, reclaimed) of the topmost use "
+        "meters of each",
         terms=_amount("m3"),
         family=WATER,
         figures=formulas.amount,
@@ -106,7 +107,7 @@ CATALOGUE = (
         key="water_balance",
         title="Water balance",
         unit="m3",
-        formula="supply - use, with u = sqrt(sum (eps_k V_k)^2) over all meters of both",
+        formula="supply from all sources - use of network water, with u = sqrt(sum (eps_k V_k)^2) over all meters of both",
         terms=_BALANCE,
         family=WATER_BALANCE,
         figures=formulas.balance,
@@ -132,7 +133,7 @@ CATALOGUE = (
         unit="1",
         formula="expected slots with at least one reading / expected slots, over all published channels; slots in approved "
         "downtime (meters out of service) are counted apart",
-        terms=(Term(key="filled", unit="1"), Term(key="expected", unit="1"), Term(key="downtime", unit="1")),
+        terms=SLOT_TERMS,
         family=AVAILABILITY,
         figures=formulas.filled_slots,
         gate=Gate.NONE,
@@ -166,55 +167,13 @@ def built_in(registry: Registry) -> tuple[Kpi, ...]:
         A rule cannot be judged.
     """
     check_rules(registry)
-    products = {channel.quantity for channel in registry.channels if channel.kind is Kind.PRODUCT}
-    pollutants = sorted(quantity.removeprefix("load_") for quantity in products if quantity.startswith("load_"))
-    rules: dict[str, list[ComplianceRule]] = {}
-    for rule in registry.rules:
-        rules.setdefault(rule.key, []).append(rule)
     known = (
         *CATALOGUE,
         *energy_kpis(registry),
         *carbon_kpis(registry),
         *water_kpis(registry),
-        *(_load(pollutant) for pollutant in pollutants),
-        *(_compliance(key, rules[key]) for key in sorted(rules)),
         *effluent_kpis(registry),
         *data_kpis(registry),
     )
     return (*known, *intensity_kpis(known))
 
-
-def _load(pollutant: str) -> Kpi:
-    return Kpi(
-        key=f"load_{pollutant}",
-        title=f"Pollutant load, {pollutant}",
-        unit="kg",
-        formula=f"sum of the integral of {pollutant} x effluent flow x 1e-3 while both are known; "
-        "tenants: meters to the sewer, park: outlets to the river",
-        terms=(*_amount("kg"), Term(key="input_hours", unit="h")),
-        family=LOADS,
-        figures=formulas.load,
-        gate=Gate.TOTAL,
-        subjects=EVERYBODY,
-        of=pollutant,
-    )
-
-
-def _compliance(key: str, rules: list[ComplianceRule]) -> Kpi:
-    # A window counts where it lies, so no level may be shorter than the longest window that ever held.
-    shortest = max(window_level(rule.window) for rule in rules)
-    return Kpi(
-        key=f"compliance_{key}",
-        title=f"Compliance, {key}",
-        unit="1",
-        formula="windows ok / (windows ok + windows exceeded); invalid windows lower the coverage",
-        terms=(Term(key="ok", unit="1"), Term(key="exceeded", unit="1"), Term(key="invalid", unit="1")),
-        family=COMPLIANCE,
-        figures=formulas.compliance,
-        gate=Gate.NONE,
-        subjects=EVERYBODY,
-        levels=frozenset(level for level in Level if level >= shortest),
-        source="; ".join(dict.fromkeys(rule.legal_basis for rule in rules)),
-        uses=(f"limit:{key}",),
-        of=key,
-    )

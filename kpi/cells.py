@@ -64,7 +64,7 @@ class Cells:
         if not len(self.group):
             return np.full(len(group), -1)
         unit = group
-        if len(self.group) > self.group[-1] + 1:
+        if not self._one_each():
             unit = np.searchsorted(self._keys(self.group, self.first), self._keys(group, bins), side="right") - 1
             unit = np.maximum(unit, 0)
         place = self.bounds[unit] + bins - self.first[unit]
@@ -81,11 +81,23 @@ class Cells:
             Which of the many, the cell, and its place in `edges`; in order of index and time.
         """
         last = self.first + np.diff(self.bounds) - 1
+        if self._one_each():
+            reached = (high >= low) & (high >= self.first[group]) & (low <= last[group])
+            index = np.flatnonzero(reached)
+            return self._stretched(index, group[index], low, high, last)
         begin = np.searchsorted(self._keys(self.group, last), self._keys(group, low), side="left")
         end = np.searchsorted(self._keys(self.group, self.first), self._keys(group, high), side="right")
         counts = np.where(high >= low, np.maximum(end - begin, 0), 0)
         index = owners(counts)
-        unit = begin[index] + within(counts)
+        return self._stretched(index, begin[index] + within(counts), low, high, last)
+
+    def _one_each(self) -> bool:
+        """Whether each group has one range, which then has its number."""
+        return bool(len(self.group) and len(self.group) == self.group[-1] + 1)
+
+    def _stretched(
+        self, index: IntArray, unit: IntArray, low: IntArray, high: IntArray, last: IntArray
+    ) -> tuple[IntArray, IntArray, IntArray]:
         lowest = np.maximum(low[index], self.first[unit])
         counts = np.minimum(high[index], last[unit]) - lowest + 1
         bins = np.repeat(lowest, counts) + within(counts)
@@ -161,7 +173,7 @@ def runs(cells: Cells, bounds: IntArray, instants_us: IntArray) -> Runs:
     opens[bounds[:-1][bounds[:-1] < len(bins)]] = True
     first = np.flatnonzero(opens)
     bins = bins[first]
-    group = np.searchsorted(bounds, first, side="right") - 1
+    group = owners(np.diff(np.searchsorted(first, bounds)))
     return Runs(
         first=first,
         counts=np.diff(first, append=len(instants_us)),

@@ -1,13 +1,15 @@
 """Beyond a limit: for how long, with how much load, and how much of what is discharged was within all limits."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import ComplianceRule, MeterRole, Registry, RuleStatistic
-from domain.time import IntArray
+from domain.time import IntArray, Level
 from kpi.block import Block, Scene, coverage, lay
-from kpi.compliance import by_window, members_of_rules, rule_rows, weighing_flows
+from kpi.compliance import by_window, longest_window, members_of_rules, rule_rows, weighing_flows
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.intake import discharged, sided, wastewater
 from kpi.measures import hours_of, paired, without_peak
@@ -17,7 +19,7 @@ from kpi.pollutants import input_hours
 from kpi.tree import Rows, Tree, overlap
 from kpi.windowstats import flow_beside
 
-__all__ = ["EXCESS", "TIME_ABOVE", "has_excess", "has_time", "treated_family"]
+__all__ = ["EXCESS", "TIME_ABOVE", "has_excess", "has_time", "treated_family", "treated_levels"]
 
 BoolArray = NDArray[np.bool_]
 KG_PER_GRAM = 1e-3
@@ -93,11 +95,11 @@ def _excess_terms(scene: Scene, block: Block, members: Members) -> Made:
     """
     What of the load is beyond the limit, of base intervals in which concentration and flow are known from end to end.
 
-    (excess load, hours entered, hours expected, hours in which one of the two was measured).
+    (excess load, hours entered, hours expected, hours in which the two were measured, together or not).
     """
     atoms, rows = scene.atoms, members.rows
     frame, place = scene.frame, _flow(scene.tree, members)
-    held = Block(**{**_columns(block), "amount": frame.mean[block.source]})
+    held = replace(block, amount=frame.mean[block.source])
     concentration, volume = paired(held, lay(scene, rows, place))
     beyond = np.maximum(concentration.amount - _limit(scene.registry, rows, upper=True)[concentration.row], 0.0)
     excess = members.summed(volume.summed(beyond * volume.amount * KG_PER_GRAM, atoms))[:, 0]
@@ -109,3 +111,57 @@ def _excess_terms(scene: Scene, block: Block, members: Members) -> Made:
 
 
 EXCESS = Family(members=_with_flow, terms=_excess_terms, also=_flow)
+
+
+def _rules_of_outlets(registry: Registry) -> IntArray:
+    roles = {meter.id: meter.role for meter in registry.meters}
+    channels = registry.channel_by_id
+    return _places([roles[channels[rule.channel_id].meter_id] is MeterRole.OUTLET for rule in registry.rules])
+
+
+def treated_family(registry: Registry) -> Family:
+    """What leaves by outlets within all their limits, over the wastewater of the park."""
+    places = _rules_of_outlets(registry)
+
+    def members(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+        judged = np.unique(tree.meter[rule_rows(registry, tree, places).channel])
+        outlets = discharged(tree, MeterRole.OUTLET)
+        park, outlets = SubjectKind.PARK, outlets.taken(np.isin(tree.meter[outlets.channel], judged))
+        return sided(tree, ((park, 0, outlets), (park, 1, wastewater(tree))), subjects)
+
+    def also(tree: Tree, _: Members) -> IntArray:
+        rows = rule_rows(registry, tree, places)
+        return np.concatenate([rows.channel, weighing_flows(tree, registry, rows)])
+
+    def terms(scene: Scene, block: Block, members: Members) -> Made:
+        within = np.where(
+            (scene.tree.role[members.meter] == MeterRole.OUTLET.value)[block.row],
+            _within_limits(scene, rule_rows(registry, scene.tree, places))[members.meter[block.row], block.cell],
+            1.0,
+        )
+        return pair_terms(scene, block.scaled(within), members)
+
+    return Family(members=members, terms=terms, also=also)
+
+
+def _within_limits(scene: Scene, rows: Rows) -> FloatArray:
+    """(m, n) 1 where a meter's base interval lies in windows that are ok by all rules in force for it, else 0."""
+    cells, meter = scene.cells, scene.tree.meter[rows.channel]
+    shape = (len(scene.tree.meter_id), len(cells) - 1)
+    held, ok = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    in_force = overlap(rows.from_us[:, None], rows.to_us[:, None], cells[:-1], cells[1:]) > 0
+    np.add.at(held, meter, in_force.astype(np.int64))
+    for chosen, judged in by_window(scene, lay(scene, rows), rows):
+        window = np.searchsorted(judged.edges, cells[:-1], side="right") - 1
+        np.add.at(ok, meter[chosen], (judged.ok[:, window] & in_force[chosen]).astype(np.int64))
+    within: FloatArray = ((held > 0) & (ok == held)).astype(np.float64)
+    return within
+
+
+def treated_levels(registry: Registry) -> frozenset[Level]:
+    """Levels at which no window of an outlet is cut; none where no outlet is judged."""
+    rules = [registry.rules[place] for place in _rules_of_outlets(registry).tolist()]
+    if not rules:
+        return frozenset()
+    longest = longest_window(rules)
+    return frozenset(level for level in Level if level >= longest)

@@ -89,6 +89,8 @@ def folded_to(frame: AmountFrame, edges: IntArray, level: Level) -> AmountFrame:
         gap_s=gap_s,
         gap_stop_us=gap_stop_us,
         slots=np.add.reduceat(frame.slots, first),
+        received=np.add.reduceat(frame.received, first),
+        unusable=np.add.reduceat(frame.unusable, first),
         flags=np.bitwise_or.reduceat(frame.flags, first),
     )
 

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 BoolArray = NDArray[np.bool_]
+L_PER_S = 1.0 / 3.6
+"""Litres per second in a cubic metre per hour."""
 MG_PER_L = 1e3
 """Milligrams per litre in a kilogram per cubic metre."""
 
@@ -122,3 +124,59 @@ def excess(terms: FloatArray) -> Figures:
     """Load beyond a limit: (kg, hours entered, hours expected, hours of input)."""
     reason = _reasons((np.isnan(terms[:, 0]) & (terms[:, 3] > 0), NullReason.INVALID_PAIR))
     return _plain(terms[:, 0], reason, _ratio(terms[:, 1], terms[:, 2]))
+
+
+def mean_flow_per_area(terms: FloatArray) -> Figures:
+    """Mean flow over the known time of the days that count, by area: the terms of an intensity per `area`."""
+    known = np.where(np.isnan(terms[:, :2]).all(axis=1), np.nan, np.nansum(terms[:, :2], axis=1))
+    estimated, under = np.nan_to_num(terms[:, 2]), terms[:, 6]
+    estimate = _ratio(_ratio(known, terms[:, 3]) * L_PER_S, under)
+    share = np.where(np.isnan(estimate), np.nan, np.clip(np.nan_to_num(_ratio(estimated, known)), 0.0, 1.0))
+    shared = np.where(np.isnan(under), 0.0, np.nan_to_num(_ratio(terms[:, 3], terms[:, 4])))
+    return Figures(
+        # Over how long the measured part flowed is told only where it is all there is.
+        measured=np.where(estimated == 0, estimate, np.nan),
+        estimate=estimate,
+        estimated_share=share,
+        reason=_reasons(
+            (np.isnan(under) & np.isnan(terms[:, 7]), NullReason.NO_DENOMINATOR),
+            (under <= 0, NullReason.ZERO_DENOMINATOR),
+        ),
+        coverage=np.minimum(shared, 1.0),
+    )
+
+
+def bills_metered(terms: FloatArray) -> Figures:
+    """
+    Energy that passed a meter over energy that was billed.
+
+    (electricity measured, estimated, fuels measured, estimated, hours without a factor, billed, part of it that is split by
+    time, share of the time that is billed).
+    """
+    unset, billed = terms[:, 4] > 0, terms[:, 5]
+    measured = np.where(unset, np.nan, terms[:, 0] + terms[:, 2])
+    metered = measured + terms[:, 1] + terms[:, 3]
+    estimate = _ratio(metered, billed)
+    exact = np.stack([np.ones(len(terms)), np.ones(len(terms))])
+    np.divide(measured, metered, out=exact[0], where=metered > 0)
+    np.divide(billed - terms[:, 6], billed, out=exact[1], where=billed > 0)
+    return Figures(
+        measured=_ratio(measured, billed),
+        estimate=estimate,
+        estimated_share=np.where(np.isnan(estimate), np.nan, 1.0 - np.clip(exact, 0.0, 1.0).prod(axis=0)),
+        reason=_reasons(
+            (np.isnan(billed), NullReason.NO_DENOMINATOR),
+            (billed <= 0, NullReason.ZERO_DENOMINATOR),
+            (unset, NullReason.NOT_CONFIGURED),
+        ),
+        coverage=terms[:, 7],
+    )
+
+
+def good_values(terms: FloatArray) -> Figures:
+    """Values that numbers use as they came, of those received: (.., .., .., good, received)."""
+    good, received = terms[:, 3], terms[:, 4]
+    nothing = ~(received > 0)
+    return _plain(
+        _ratio(good, received), _reasons((nothing, NullReason.NO_DENOMINATOR)), np.where(nothing, np.nan, 1.0)
+    )

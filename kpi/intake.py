@@ -15,6 +15,7 @@ from kpi.tree import Rows, Tree, carriers, rows_where, topmost
 
 __all__ = [
     "CONSUMPTION",
+    "OUTFLOW",
     "RECLAIMED_SHARE",
     "REUSE_SHARE",
     "SOURCES",
@@ -52,7 +53,8 @@ def _intake(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tuple[
 
     A meter stands above another only with the same source: a well below a meter of the network is water of its own.
     """
-    rows, claims = no_rows(tree), ()
+    rows = no_rows(tree)
+    claims: tuple[Claims, ...] = ()
     for source, quantities in SOURCES.items():
         own = carriers(tree, *quantities)
         top = topmost(tree, own, MeterRole.USE, within_tenant=True)
@@ -95,7 +97,8 @@ Part = tuple[SubjectKind, int, Rows]
 
 def sided(tree: Tree, parts: tuple[Part, ...], subjects: tuple[Subject, ...], *, sides: int = 2) -> Members | None:
     """Targets that have rows on every side: the rows are their owners', as far as they count for that kind of subject."""
-    rows, claims = no_rows(tree), ()
+    rows = no_rows(tree)
+    claims: tuple[Claims, ...] = ()
     for kind, side, part in parts:
         claims += tuple(
             Claims(kpi=one.kpi, kind=one.kind, owner=one.owner, row=one.row, side=side)
@@ -127,7 +130,7 @@ def _owned_by(tree: Tree, rows: Rows) -> "np.ndarray[tuple[int], np.dtype[np.int
 def _of_both(tree: Tree, over: Rows, under: Rows) -> tuple[Rows, Rows]:
     """The rows of tenants that have some on both sides."""
     tenants = [_owned_by(tree, rows) for rows in (over, under)]
-    both = np.intersect1d(*tenants)
+    both = np.intersect1d(tenants[0], tenants[1])
     return over.taken(np.isin(tenants[0], both)), under.taken(np.isin(tenants[1], both))
 
 
@@ -140,21 +143,29 @@ def _sides(tree: Tree) -> tuple[tuple[SubjectKind, Rows, Rows], ...]:
 
 
 def _consumption(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
-    parts = tuple(
-        part for kind, intake, out in _sides(tree) for part in ((kind, 0, intake), (kind, 1, out))
-    )
+    parts = tuple(part for kind, intake, out in _sides(tree) for part in ((kind, 0, intake), (kind, 1, out)))
     return sided(tree, parts, subjects)
 
 
 def _wastewater_ratio(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
-    parts = tuple(
-        part for kind, intake, out in _sides(tree) for part in ((kind, 0, out), (kind, 1, intake))
-    )
+    parts = tuple(part for kind, intake, out in _sides(tree) for part in ((kind, 0, out), (kind, 1, intake)))
     return sided(tree, parts, subjects)
 
 
 CONSUMPTION = Family(members=_consumption, terms=sum_terms, coverage=coverage, deviations=deviations)
 WASTEWATER_RATIO = Family(members=_wastewater_ratio, terms=pair_terms)
+
+
+def _outflow(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
+    parts = (
+        (SubjectKind.TENANT, 0, discharged(tree, MeterRole.DISCHARGE)),
+        (SubjectKind.PARK, 0, discharged(tree, MeterRole.OUTLET)),
+    )
+    return sided(tree, parts, subjects, sides=1)
+
+
+OUTFLOW = Family(members=_outflow, terms=sum_terms, coverage=coverage)
+"""Effluent: a tenant's to the sewer, the park's to the river."""
 
 
 def wastewater(tree: Tree) -> Rows:
@@ -163,9 +174,7 @@ def wastewater(tree: Tree) -> Rows:
     return inlets if len(inlets) else discharged(tree, MeterRole.DISCHARGE)
 
 
-def _reuse_share(
-    registry: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]
-) -> Members | None:
+def _reuse_share(registry: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
     """
     What is reused, over the wastewater it is taken from.
 
@@ -178,7 +187,7 @@ def _reuse_share(
     tenant, park = SubjectKind.TENANT, SubjectKind.PARK
     sewered, arriving = discharged(tree, MeterRole.DISCHARGE), wastewater(tree)
     over, sewer = _of_both(tree, by_firms, sewered)
-    parts = ((tenant, 0, over), (tenant, 1, sewer), (tenant, 1, over))
+    parts: tuple[Part, ...] = ((tenant, 0, over), (tenant, 1, sewer), (tenant, 1, over))
     if len(arriving):
         parts += ((park, 0, reused), (park, 1, arriving), (park, 1, by_firms))
     return sided(tree, parts, subjects)
@@ -187,7 +196,9 @@ def _reuse_share(
 def _reclaimed_share(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
     reclaimed = topmost(tree, carriers(tree, *SOURCES["reclaimed"]), MeterRole.USE, within_tenant=True)
     intake = _of_all_sources(tree)
-    return sided(tree, tuple((kind, side, rows) for kind in SUMMED for side, rows in ((0, reclaimed), (1, intake))), subjects)
+    return sided(
+        tree, tuple((kind, side, rows) for kind in SUMMED for side, rows in ((0, reclaimed), (1, intake))), subjects
+    )
 
 
 REUSE_SHARE = Family(members=_reuse_share, terms=pair_terms)

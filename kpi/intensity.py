@@ -21,7 +21,7 @@ from kpi.sharedtime import shared_time
 from kpi.sums import expected_hours, is_additive, known_sums
 from kpi.tree import Tree
 
-__all__ = ["PER", "intensity_kpis"]
+__all__ = ["PER", "intensities", "intensity_kpis"]
 
 BoolArray = NDArray[np.bool_]
 ROUNDING = 1e-12
@@ -60,10 +60,11 @@ _AMOUNTS = (
 def intensity_kpis(known: tuple[Kpi, ...]) -> tuple[Kpi, ...]:
     """The intensities of a park: each sum of the catalogue that has some, per each series that can be entered."""
     sums = {kpi.key: kpi for kpi in known if is_additive(kpi)}
-    return tuple(kpi for key, title, of in _AMOUNTS if of in sums for kpi in _intensities(key, title, sums[of]))
+    return tuple(kpi for key, title, of in _AMOUNTS if of in sums for kpi in intensities(key, title, sums[of]))
 
 
-def _intensities(key: str, title: str, amount: Kpi) -> tuple[Kpi, ...]:
+def intensities(key: str, title: str, amount: Kpi) -> tuple[Kpi, ...]:
+    """One sum (:func:`kpi.sums.is_additive`) per each series of :data:`PER`, in their order."""
     family = _family(amount)
     return tuple(
         Kpi(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from domain.frames import FloatArray
 from domain.time import HOUR_US, IntArray
-from kpi.ragged import bisect_groups, owners, runs_of
+from kpi.ragged import bisect_groups, owners, runs_of, spread_out
 from kpi.table import ChannelTable
 
 __all__ = [
@@ -120,9 +120,10 @@ def rate_per_us(per_hour: FloatArray) -> FloatArray:
 
 def _pair_rates(table: ChannelTable, used: Used) -> FloatArray:
     """Largest plausible rate from each reading to the next; (n,). [unit per us]"""
-    rate = np.repeat(rate_per_us(table.max_rate[used.rows]), np.diff(used.bounds))
+    rate = spread_out(rate_per_us(table.max_rate[used.rows]), np.diff(used.bounds))
     groups = np.flatnonzero(table.rerated[used.rows])
     if len(groups):
+        rate = rate.copy()
         counts = used.bounds[groups + 1] - used.bounds[groups]
         index = runs_of(used.bounds[groups], counts)
         part = table.part_index(np.repeat(used.rows[groups], counts), used.ts_us[index])
@@ -140,8 +141,7 @@ def pair_up(table: ChannelTable, used: Used) -> Pairs:
     np.subtract(used.value[1:], used.value[:-1], out=change[:-1])
     change[last] = 0.0
     length = stop - used.ts_us
-    limit = _pair_rates(table, used)
-    limit *= length
+    limit = _pair_rates(table, used) * length
     plain = change <= limit
     plain &= change >= 0.0
     index = np.flatnonzero(~plain)

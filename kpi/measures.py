@@ -6,7 +6,7 @@ from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Kind, MeterRole, Registry
 from domain.time import DAY_US, SECOND_US, IntArray, Level, day_number, level_edges
 from kpi.block import Block, Scene, coverage, known_terms, lay, spread
-from kpi.definition import Family, Kpi, Made, padded
+from kpi.definition import Family, Kpi, Made, Term, padded
 from kpi.demand import demand_terms
 from kpi.members import Claims, Members, claimed
 from kpi.outages import Outages
@@ -20,9 +20,8 @@ __all__ = [
     "ELECTRICITY",
     "LOADS",
     "POWER_FACTOR",
+    "SLOT_TERMS",
     "SUMMED",
-    "WATER",
-    "WATER_BALANCE",
     "by_owner",
     "deviations",
     "hours_of",
@@ -64,10 +63,6 @@ def _electricity(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tup
     return _used(tree, subjects, carriers(tree, "energy_import", "power"))
 
 
-def _water(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
-    return _used(tree, subjects, carriers(tree, "water_in", "water_flow"))
-
-
 def without_peak(terms: FloatArray, flags: IntArray) -> Made:
     """Terms none of which is a peak."""
     return Made(terms=terms, peak_at_us=np.zeros(terms.shape[:2], dtype=np.int64), flags=flags)
@@ -81,7 +76,6 @@ def sum_terms(scene: Scene, block: Block, members: Members) -> Made:
 
 
 ELECTRICITY = Family(members=_electricity, terms=sum_terms, coverage=coverage)
-WATER = Family(members=_water, terms=sum_terms, coverage=coverage)
 
 
 DEMAND = Family(members=_electricity, terms=demand_terms, shared=True)
@@ -170,30 +164,11 @@ def _reactive(tree: Tree, members: Members) -> IntArray:
 POWER_FACTOR = Family(members=_power_factor, terms=_power_factor_terms, also=_reactive)
 
 
-def _water_sides(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple[Kpi, ...]) -> Members | None:
-    """The park's topmost supply meters on one side, everybody's topmost use meters on the other."""
-    own = carriers(tree, "water_in", "water_flow")
-    supply = topmost(tree, own, MeterRole.SUPPLY, within_tenant=False)
-    use = topmost(tree, own, MeterRole.USE, within_tenant=True)
-    rows = supply.followed_by(use)
-    row, park = np.arange(len(rows)), np.full(len(rows), tree.park_id, dtype=np.int32)
-    zero = np.zeros(len(rows), dtype=np.int64)
-    parts = (slice(0, len(supply)), slice(len(supply), len(rows)))
-    claims = tuple(
-        Claims(kpi=zero[part], kind=SubjectKind.PARK, owner=park[part], row=row[part], side=side)
-        for side, part in enumerate(parts)
-    )
-    return claimed(tree, rows, claims, subjects, sides=len(parts))
-
-
 def deviations(scene: Scene, block: Block, members: Members) -> FloatArray:
     """sqrt(sum (eps_k V_k)^2) of each side; a meter's error has one sign all along, so V is taken over the level."""
     volumes = block.summed(np.where(np.isnan(block.amount), 0.0, block.amount), scene.periods)
     errors = volumes * scene.tree.error_share[members.meter][:, None]
     return np.sqrt(members.summed(errors**2))
-
-
-WATER_BALANCE = Family(members=_water_sides, terms=sum_terms, coverage=coverage, deviations=deviations, shared=True)
 
 
 def _products(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> Members | None:
@@ -244,7 +219,7 @@ def _published(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tuple
 
 
 def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
-    """Slots with a reading, slots, and slots in approved downtime, which are in neither; of the channel's life before the tick."""
+    """What :data:`SLOT_TERMS` says; of the channel's life before the tick."""
     rows, atoms = members.rows, scene.atoms
     until = np.minimum(rows.to_us, scene.ticked_us)
     interval_us = scene.tree.interval_s[rows.channel] * SECOND_US
@@ -266,8 +241,24 @@ def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
         down = _slots_down(scene, members, outages, until, interval_us)
         due_here -= _slots_down_here(scene, block, members, outages, until)
     filled = block.summed(np.minimum(scene.frame.slots[block.source], due_here), atoms)
-    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in (filled, due - down, down)))
+    final = block.stop_us <= scene.ticked_us
+    received, unusable = (
+        block.summed(np.where(final, counts[block.source], 0), atoms)
+        for counts in (scene.frame.received, scene.frame.unusable)
+    )
+    columns = (filled, due - down, down, received - unusable, received)
+    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in columns))
     return without_peak(terms, members.joined(block.joined(atoms)))
+
+
+SLOT_TERMS = (
+    Term(key="filled", unit="1"),
+    Term(key="expected", unit="1"),
+    Term(key="downtime", unit="1"),
+    Term(key="good", unit="1"),
+    Term(key="received", unit="1"),
+)
+"""Slots with a reading, slots, and slots in approved downtime, which are in neither; values that are good, values."""
 
 
 def _slots_down(
@@ -334,4 +325,4 @@ def _slots(scene: Scene, interval_us: IntArray, from_us: IntArray, to_us: IntArr
     return slots
 
 
-AVAILABILITY = Family(members=_published, terms=_slot_terms)
+AVAILABILITY = Family(members=_published, terms=_slot_terms, shared=True)

@@ -5,6 +5,7 @@ says that a row belongs to a target. All of it is numpy columns, so that nothing
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from kpi.tree import Rows, Tree
 __all__ = ["Claims", "Members", "claimed"]
 
 BoolArray = NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,12 @@ class Members:
         """(q,) index into `first` of each pair."""
         return np.repeat(np.arange(len(self.first)), np.diff(np.append(self.first, len(self.pair_row))))
 
+    def of_pairs(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """The values of each pair's row: (r, p) to (q, p); not to be written to."""
+        if len(self.pair_row) == len(values) and (self.pair_row == np.arange(len(values))).all():
+            return values
+        return values[self.pair_row]
+
     def only(self, chosen: BoolArray) -> "Members":
         """Some of the targets, over the same rows."""
         groups = np.repeat(chosen, self.sides)
@@ -71,16 +79,21 @@ class Members:
 
     def summed(self, values: FloatArray) -> FloatArray:
         """Sum over the rows of each target, in fixed order: (r, p) to (t, sides, p)."""
-        sums = np.add.reduceat(values[self.pair_row], self.first, axis=0)
+        sums = np.add.reduceat(self.of_pairs(values), self.first, axis=0)
         return sums.reshape(len(self.kpi), self.sides, values.shape[1])
+
+    def any_on_side(self, facts: BoolArray) -> BoolArray:
+        """Whether it is so for any row of each target and side: (r, p) to (t, sides, p)."""
+        some = np.logical_or.reduceat(self.of_pairs(facts), self.first, axis=0)
+        return some.reshape(len(self.kpi), self.sides, facts.shape[1])
 
     def joined(self, masks: IntArray) -> IntArray:
         """Bit masks of the rows of each target, both sides together: (r, p) to (t, p)."""
-        return np.bitwise_or.reduceat(masks[self.pair_row], self.first[:: self.sides], axis=0)
+        return np.bitwise_or.reduceat(self.of_pairs(masks), self.first[:: self.sides], axis=0)
 
     def any_of(self, facts: BoolArray) -> BoolArray:
         """Whether it is so for any row of each target: (r, p) to (t, p)."""
-        return np.logical_or.reduceat(facts[self.pair_row], self.first[:: self.sides], axis=0)
+        return np.logical_or.reduceat(self.of_pairs(facts), self.first[:: self.sides], axis=0)
 
 
 def claimed(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from domain.frames import FloatArray
 from domain.quality import Flag
-from domain.time import HOUR_US, IntArray, Level, level_edges
+from domain.time import HOUR_US, Level, level_edges
 from kpi.block import Block, Scene, spread
 from kpi.definition import Made, Term, padded
 from kpi.measures import without_peak
@@ -113,8 +113,8 @@ def pair_terms(scene: Scene, block: Block, members: Members) -> Made:
     sides, atoms, cells = sides_of(scene, block, members), scene.atoms, scene.cells
     first = np.searchsorted(cells, atoms[:-1])
     measured = sides.measured >= LEAST_TOGETHER - ROUNDING
-    both = measured.all(axis=1)
-    neither = ((sides.known >= LEAST_TOGETHER - ROUNDING) & ~measured).all(axis=1)
+    both = np.all(measured, axis=1)
+    neither = np.all((sides.known >= LEAST_TOGETHER - ROUNDING) & ~measured, axis=1)
     exact, spread_out = (_passed(block, members, chosen) for chosen in (block.whole, _is_estimated(block)))
     # What was measured while the side as a whole was not is part of an estimate.
     parts = (

@@ -23,11 +23,11 @@ def _inputs(tree: Tree, members: Members) -> IntArray:
 
 
 def input_hours(scene: Scene, members: Members, *channels: IntArray) -> FloatArray:
-    """(t, a) the most hours over which one of some channels beside the members' was measured. [h]"""
+    """(t, a) hours over which some channels beside the members' were measured, all added up, so that days are made of hours. [h]"""
     hours = np.zeros((len(members.kpi), len(scene.atoms) - 1))
     for channel in channels:
         side = lay(scene, members.rows, channel)
-        hours = np.maximum(hours, members.summed(side.summed(side.measured_s, scene.atoms))[:, 0] / 3600)
+        hours += members.summed(side.summed(side.measured_s, scene.atoms))[:, 0] / 3600
     return hours
 
 
@@ -35,7 +35,7 @@ def _mean_terms(scene: Scene, block: Block, members: Members) -> Made:
     """
     Load and volume of the base intervals in which both are known from end to end.
 
-    (load, volume, hours entered, hours expected, hours in which one of the two inputs was measured).
+    (load, volume, hours entered, hours expected, hours in which the two inputs were measured, together or not).
     """
     atoms, inputs = scene.atoms, scene.tree.inputs[members.rows.channel]
     sides = [scene.tree.places(inputs[:, column]) for column in (_CONCENTRATION, _FLOW)]
@@ -54,7 +54,8 @@ MEAN_CONCENTRATION = Family(members=LOADS.members, terms=_mean_terms, also=_inpu
 def _removal(_: Registry, tree: Tree, subjects: tuple[Subject, ...], kpis: tuple[Kpi, ...]) -> Members | None:
     """Loads of the park's outlets over those of its inlets."""
     product, role = tree.kind == Kind.PRODUCT.value, tree.role[tree.meter]
-    rows, claims = no_rows(tree), ()
+    rows = no_rows(tree)
+    claims: tuple[Claims, ...] = ()
     for place, kpi in enumerate(kpis):
         of_pollutant = product & (tree.quantity == f"load_{kpi.of}")
         for side, wanted in enumerate((MeterRole.OUTLET, MeterRole.INLET)):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray
 from domain.time import IntArray
 
-__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "sums_by", "within"]
+__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "spread_out", "sums_by", "within"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -33,6 +33,8 @@ def within(counts: IntArray) -> IntArray:
 
 def runs_of(first: IntArray, counts: IntArray) -> IntArray:
     """The indices `first[i], first[i] + 1 ...`, `counts[i]` of them, for one i after another."""
+    if len(counts) and (counts == counts[0]).all():
+        return (first[:, None] + np.arange(counts[0])).ravel()
     return np.repeat(first, counts) + within(counts)
 
 
@@ -67,6 +69,13 @@ def bisect_groups(
         left[open_] = np.where(beyond, middle + 1, left[open_])
         stop[open_] = np.where(beyond, stop[open_], middle)
     return left
+
+
+def spread_out(values: NDArray[Scalar], counts: IntArray) -> NDArray[Scalar]:
+    """The value of each group for each of its rows; not to be written to, since equal values take no memory."""
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(values[0], (int(counts.sum()),))
+    return np.repeat(values, counts)
 
 
 def sums_by(owner: IntArray, values: NDArray[np.number] | NDArray[np.bool_], count: int = 0) -> FloatArray:

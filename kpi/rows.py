@@ -1,8 +1,10 @@
 """Amount frames joined, and without rows."""
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.frames import AmountFrame
 from domain.time import IntArray, Level
@@ -17,11 +19,16 @@ def joined_amounts(parts: list[AmountFrame]) -> AmountFrame:
     order: slice | IntArray = slice(None)
     if (ids[1:] < ids[:-1]).any():
         order = np.argsort(ids, kind="stable")
-    columns = {
-        name.name: np.concatenate([getattr(part, name.name) for part in parts])[order]
-        for name in fields(AmountFrame)
-        if name.name != "level"
-    }
+    names = [name.name for name in fields(AmountFrame) if name.name != "level"]
+    made: dict[tuple[int, ...], NDArray[Any]] = {}
+    columns = {}
+    for name in names:
+        own = [getattr(part, name) for part in parts]
+        # What registers have none of (means, extremes) is one column of nothing, and stays one.
+        key = tuple(column.__array_interface__["data"][0] for column in own)
+        if key not in made:
+            made[key] = np.concatenate(own)[order]
+        columns[name] = made[key]
     return AmountFrame(level=Level.BASE, **columns)
 
 
@@ -45,5 +52,7 @@ def empty_amounts(level: Level) -> AmountFrame:
         gap_s=real,
         gap_stop_us=whole,
         slots=small,
+        received=small,
+        unusable=small,
         flags=small,
     )

@@ -70,16 +70,7 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
     stood = heard(window)
     if begun is None or stood is not window:
         return _looked_up(table, grid, cells, stood)
-    ts_us, fresh = window.readings.ts_us, np.empty(len(window.readings), dtype=np.bool_)
-    counts = np.diff(window.bounds)
-    np.greater_equal(ts_us[1:] - ts_us[:-1], np.repeat(table.interval_us[window.rows], counts)[1:], out=fresh[1:])
-    fresh[begun.first] = True
-    crowded = np.flatnonzero(~fresh)
-    if len(crowded):
-        # Neither is the first of its interval, so both are counted from the same edge.
-        run = np.searchsorted(begun.first, crowded, side="right") - 1
-        edge, step = cells.stops(begun.bins[run] - 1), table.interval_us[window.rows[begun.group[run]]]
-        fresh[crowded] = (ts_us[crowded] - edge) // step != (ts_us[crowded - 1] - edge) // step
+    fresh = _first_of_slots(table, cells, window, begun)
     _outside_life(table, cells, window, begun, fresh)
     _out_of_service(table, cells, window, begun, fresh)
     inside = begun.cell >= 0
@@ -87,6 +78,28 @@ def filled_slots(table: ChannelTable, grid: Grid, cells: Cells, window: Stored, 
     per_run = begun.counts if fresh.all() else np.add.reduceat(fresh, begun.first, dtype=np.int64)
     slots[begun.cell[inside]] = per_run[inside]
     return slots
+
+
+def _first_of_slots(table: ChannelTable, cells: Cells, window: Stored, begun: Runs) -> BoolArray:
+    """Which readings are the first of their slots; (n,)."""
+    ts_us, fresh = window.readings.ts_us, np.empty(len(window.readings), dtype=np.bool_)
+    steps = table.interval_us[window.rows]
+    if cells.uniform and len(steps) and (steps == steps[0]).all():
+        # All slots are counted from one edge, a whole number of them to each interval.
+        number = ts_us - cells.edges[0]
+        number //= steps[0]
+        np.not_equal(number[1:], number[:-1], out=fresh[1:])
+        fresh[begun.first] = True
+        return fresh
+    np.greater_equal(ts_us[1:] - ts_us[:-1], np.repeat(steps, np.diff(window.bounds))[1:], out=fresh[1:])
+    fresh[begun.first] = True
+    crowded = np.flatnonzero(~fresh)
+    if len(crowded):
+        # Neither is the first of its interval, so both are counted from the same edge.
+        run = np.searchsorted(begun.first, crowded, side="right") - 1
+        edge, step = cells.stops(begun.bins[run] - 1), table.interval_us[window.rows[begun.group[run]]]
+        fresh[crowded] = (ts_us[crowded] - edge) // step != (ts_us[crowded - 1] - edge) // step
+    return fresh
 
 
 def _outside_life(table: ChannelTable, cells: Cells, window: Stored, begun: Runs, fresh: BoolArray) -> None:

@@ -55,7 +55,21 @@ class Compared:
     """Nothing flowed that could have a concentration."""
 
 
-def _compared(scene: Scene, block: Block, rows: Rows, limits: _Limits, edges: IntArray) -> Compared:
+def compared(scene: Scene, block: Block, rows: Rows, statistic: NDArray[np.str_], edges: IntArray) -> Compared:
+    """
+    The statistic of each row over each window.
+
+    Parameters
+    ----------
+    scene : Scene
+    block : Block
+        Amounts of the rows.
+    rows : Rows
+    statistic : str (r,)
+        Value of :class:`domain.registry.RuleStatistic`.
+    edges : int64 (w + 1,) [us UTC]
+        Of the windows.
+    """
     frame, source = scene.frame, block.source
     low = block.extreme(np.fmin, frame.low[source], edges)
     high = block.extreme(np.fmax, frame.high[source], edges)

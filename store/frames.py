@@ -43,6 +43,8 @@ _AMOUNT_KINDS = {
     "gap_s": _REAL,
     "gap_stop_us": _TIME,
     "slots": _INT,
+    "received": _INT,
+    "unusable": _INT,
     "flags": _INT,
 }
 AMOUNT_ELEMENTS = (*_AMOUNT_KINDS.values(), _INT, _TIME)

@@ -21,6 +21,7 @@ from domain.time import from_datetime, to_datetime
 from store.connection import database_errors
 from store.queries import asking, changing
 from store.statements import query
+from store.texts import clean
 
 __all__ = [
     "enter_life",
@@ -147,11 +148,11 @@ async def withdraw_life_as(
 
 
 def _gone(meter_id: int, kind: str, number: int, why: str) -> dict[str, Any]:
-    return {"meter_id": meter_id, "kind": kind, "id": number, "why": why}
+    return {"meter_id": meter_id, "kind": kind, "id": number, "why": clean(why)}
 
 
 def _entered(meter_id: int, entries: Sequence[LifeEntry], *, note: str, replace: bool) -> dict[str, Any]:
-    facts = [{**_fact(entry), "note": note} for entry in entries]
+    facts = [{**_fact(entry), "note": clean(note)} for entry in entries]
     return {"meter_id": meter_id, "facts": json.dumps(facts, allow_nan=False), "replace": replace}
 
 
@@ -159,7 +160,7 @@ def _fact(entry: LifeEntry) -> dict[str, Any]:
     moment = to_datetime(entry.from_us).isoformat()
     match entry:
         case DeviceEntry():
-            return {"kind": "device", "from": moment, "serial": entry.serial}
+            return {"kind": "device", "from": moment, "serial": clean(entry.serial)}
         case ExchangeEntry():
             said = {
                 name: getattr(entry.exchange, name)
@@ -172,4 +173,4 @@ def _fact(entry: LifeEntry) -> dict[str, Any]:
             return {"kind": "unit", "from": moment, "quantity": entry.quantity, "unit": entry.unit}
         case OutageEntry():
             end = None if entry.to_us is None else to_datetime(entry.to_us).isoformat()
-            return {"kind": "outage", "from": moment, "to": end, "reason": entry.reason}
+            return {"kind": "outage", "from": moment, "to": end, "reason": clean(entry.reason)}

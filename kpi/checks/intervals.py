@@ -215,7 +215,7 @@ def _capacity(sheet: Sheet) -> FindingFrame:
     hours = np.diff(day.edges) / HOUR_US
     gauge = day.table.kind == GAUGE
     asked = limits.on(Rule.CAPACITY) & ~_kinds(day, PRODUCT)
-    nameplate = np.where(np.isnan(day.table.max_rate), np.inf, day.table.max_rate * day.factor)
+    nameplate = np.where(np.isnan(day.most), np.inf, day.most)
     most = np.minimum(np.minimum(limits["capacity_rate"], nameplate), _contracted(day))
     rate = np.where(gauge[:, None], sheet.high, np.where(sheet.whole, sheet.amount / hours, np.nan))
     rate[~asked] = np.nan

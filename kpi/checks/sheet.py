@@ -34,6 +34,8 @@ class Day:
     limits: Limits
     step: FloatArray
     """Smallest step a channel shows, multiplier applied. [unit]"""
+    most: FloatArray
+    """Largest plausible rate, multiplier applied; NaN where any is. [unit per hour]"""
     factor: FloatArray
     """Multiplier at the start of the day."""
     in_service: BoolArray
@@ -91,6 +93,8 @@ def day_of(registry: Registry, channels: tuple[Channel, ...], day_us: int, limit
     table = ChannelTable.of_channels(_alone(channels))
     rows = np.arange(len(channels))
     factor = table.factor[table.factor_index(rows, np.full(len(rows), day_us))]
+    # On the day of an exchange the coarser and the faster of the two devices bounds what is plausible.
+    parts = [table.part_index(rows, np.full(len(rows), instant)) for instant in (day_us, int(edges[-1]) - 1)]
     in_service = (edges[:-1] >= table.valid_from_us[:, None]) & (edges[1:] <= table.valid_to_us[:, None])
     for row in _with_outages(registry, channels):
         for outage in registry.meter_by_id[channels[row].meter_id].outages:
@@ -102,7 +106,8 @@ def day_of(registry: Registry, channels: tuple[Channel, ...], day_us: int, limit
         table=table,
         edges=edges,
         limits=limits or limits_on(registry, channels, day_us),
-        step=table.resolution * factor,
+        step=np.maximum(*(table.part_resolution[part] for part in parts)) * factor,
+        most=np.fmax(*(table.part_max_rate[part] for part in parts)) * factor,
         factor=factor,
         in_service=in_service,
     )

@@ -23,19 +23,22 @@ from domain.references import Holidays
 from domain.registry import Channel, Registry
 from domain.time import DAY_US, SECOND_US, IntArray, Level, base_edges, level_edges
 from kpi.amounts import interval_amounts
+from kpi.catalogue import for_registry
 from kpi.compute import fold_kpis, member_channels, subject_kpis
 from kpi.corrections import correcting
-from kpi.definition import Kpi
+from kpi.definition import Basis, Kpi
 from kpi.estimates import profiled
 from kpi.fold import fold_amounts
 from kpi.gather import Load, gather_ranges
 from kpi.grid import Grid
 from kpi.judge import BoolArray
 from kpi.likedays import Measured
+from kpi.nights import step_kpis
 from kpi.ranges import Ranges
 from kpi.table import ChannelTable
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.api.numbers import between, no_rows
+from service.api.onreading import NIGHTS, days_with_nights_before, receipt_columns, unstored
 from service.api.problem import refused
 from service.api.ranges import instant, now_us
 from service.api.values import KpiColumns
@@ -198,6 +201,16 @@ async def past_kpi(
     channels = member_channels(registry, (subject,), (kpi,))
     if not len(channels):
         return no_rows(level), NullReason.NOT_CONFIGURED
+    if kpi.made_of is Basis.RECEIPTS:
+        received = await receipt_columns(
+            past.conn, past.user, registry, subject, kpi, level, edges, channels, as_of_us=past.as_of_us
+        )
+        return received, NullReason.NOT_CONFIGURED
+    if kpi.made_of is Basis.NIGHTS:
+        nightly = next(one for one in for_registry(registry) if one.key == NIGHTS)
+        days = days_with_nights_before(registry, edges)
+        nights, absent = await past_kpi(past, subject, nightly, level, days)
+        return unstored(step_kpis(kpi, nights.frame, days[:-1])), absent
     start_us, stop_us = int(edges[0]), int(edges[-1])
     first_us = trailing_start(park, int(weight_days(park, Level.DAY, start_us, stop_us)[0]))
     base = await past.amounts(Level.BASE, channels.tolist(), first_us, stop_us)

@@ -13,8 +13,9 @@ from domain.frames import AmountFrame, KpiFrame, NullReason, SmallArray, Subject
 from domain.registry import Registry
 from domain.time import DAY_US, HOUR_US, SECOND_US, IntArray, Level, level_edges
 from kpi.compute import fold_kpis, member_channels, subject_kpis
-from kpi.definition import TERMS, Kpi
+from kpi.definition import TERMS, Basis, Kpi
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
+from service.api.onreading import NIGHTS, days_with_nights_before, night_step_columns, receipt_columns
 from service.api.problem import refused
 from service.api.values import KpiColumns
 from store.context import read_context_as
@@ -39,7 +40,7 @@ def is_stored(subject: Subject, level: Level, kpi: Kpi) -> bool:
 
     Those of meters, of tenants' hours, of base intervals and weeks are made on reading, and longer ones that do not fold.
     """
-    return level in _STORED[subject.kind] and (kpi.folds or level <= Level.DAY)
+    return kpi.made_of is Basis.AMOUNTS and level in _STORED[subject.kind] and (kpi.folds or level <= Level.DAY)
 
 
 async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when
@@ -69,6 +70,13 @@ async def kpi_columns(  # noqa: PLR0917 - who asks for what, of whom, when
     if not len(channels):
         return no_rows(level), NullReason.NOT_CONFIGURED
     asked = [(subject.kind.code, subject.id)]
+    if kpi.made_of is Basis.NIGHTS:
+        days = days_with_nights_before(registry, edges)
+        nights = await read_kpis(conn, user.name, [NIGHTS], asked, level, start_us=int(days[0]), stop_us=stop_us)
+        return night_step_columns(kpi, nights, days), NullReason.INSUFFICIENT_DATA
+    if kpi.made_of is Basis.RECEIPTS:
+        received = await receipt_columns(conn, user, registry, subject, kpi, level, edges, channels)
+        return received, NullReason.NOT_CONFIGURED
     if is_stored(subject, level, kpi):
         stored = await read_kpis(conn, user.name, [kpi.key], asked, level, start_us=start_us, stop_us=stop_us)
         columns = KpiColumns(

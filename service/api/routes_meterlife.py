@@ -1,6 +1,7 @@
 """Routes about the life of a meter: exchanges, multipliers, units, outages; enter, list, withdraw."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -142,10 +143,10 @@ class EnteredAnswer(_Shape):
     """Entered all the same; each says what would be right."""
 
 
-class _Named(_Shape):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
     """The meter that a request names."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
     registry: Registry
     meter: Meter
 

@@ -1,5 +1,6 @@
 """Compute a stretch again and prove that the stored numbers follow from the readings."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def recompute_command(  # noqa: PLR0917 - typer's options
         list[str] | None, typer.Option(help="PARK/TENANT/METER/QUANTITY; may be given several times. Default: all.")
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=1, help="Give up when the engine takes nothing for so long. [s]")
+        float, typer.Option(min=1, help="Give up when the engine takes nothing for so many seconds.")
     ] = 60.0,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most differences of each kind that are listed.")] = 50,
 ) -> None:
@@ -47,13 +48,18 @@ def recompute_command(  # noqa: PLR0917 - typer's options
             parse_instant(start),
             parse_instant(stop),
             patience,
-            lambda left: typer.echo(f"\r{left} spans to compute ", nl=False, err=True),
+            _waiting,
             most_shown=limit,
         )
-    typer.echo("\r", nl=False, err=True)
     _tell(registry, done)
     if not done.is_equal:
         raise typer.Exit(_DIFFERS)
+
+
+def _waiting(left: int) -> None:
+    """On a terminal one line that counts down; in a log it would be many."""
+    if sys.stderr.isatty():
+        typer.echo(f"\r{left} spans to compute   ", nl=False, err=True)
 
 
 def _tell(registry: Registry, done: Recomputed) -> None:

@@ -210,3 +210,7 @@ CREATE TABLE adjustment (
     recorded_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX adjustment_by_period ON adjustment (period_id, subject_kind, subject_id, kpi, id DESC);
+
+-- How many values came of a channel, and how many of them no number uses as they came; days from before say 0 until they are made anew.
+ALTER TABLE amount ADD COLUMN received int NOT NULL DEFAULT 0,
+                   ADD COLUMN unusable int NOT NULL DEFAULT 0;

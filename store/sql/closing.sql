@@ -53,7 +53,7 @@ WHERE c.park_id = %(park_id)s AND c.start < %(stop)s AND c.stop > %(start)s
 -- What is stored before a recomputation: only rows that were final, which no reading under way may still complete.
 CREATE TEMP TABLE snapshot_amount ON COMMIT PRESERVE ROWS AS
 SELECT a.channel_id, a.level, a.start, a.amount, a.mean, a.low, a.high, a.last, a.peak, a.peak_at, a.measured_s, a.estimated,
-       a.inner_gap_s, a.gap_s, a.gap_stop, a.slots, a.flags
+       a.inner_gap_s, a.gap_s, a.gap_stop, a.slots, a.received, a.unusable, a.flags
 FROM amount a
 WHERE a.channel_id = ANY (%(channel_id)s) AND a.start >= %(start)s AND a.start < %(stop)s
   AND a.start < (%(final)s::timestamptz[])[a.level + 1]
@@ -85,10 +85,10 @@ FULL JOIN (SELECT * FROM amount
              AND start < (%(final)s::timestamptz[])[level + 1]) a
      ON a.channel_id = s.channel_id AND a.level = s.level AND a.start = s.start
 WHERE (s.amount, s.mean, s.low, s.high, s.last, s.peak, s.peak_at, s.measured_s, s.estimated, s.inner_gap_s, s.gap_s, s.gap_stop,
-       s.slots, s.flags & ~ %(late)s::int)
+       s.slots, s.received, s.unusable, s.flags & ~ %(late)s::int)
       IS DISTINCT FROM
       (a.amount, a.mean, a.low, a.high, a.last, a.peak, a.peak_at, a.measured_s, a.estimated, a.inner_gap_s, a.gap_s, a.gap_stop,
-       a.slots, a.flags & ~ %(late)s::int)
+       a.slots, a.received, a.unusable, a.flags & ~ %(late)s::int)
 ORDER BY 3, 2, 1
 LIMIT %(limit)s
 

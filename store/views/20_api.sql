@@ -120,7 +120,7 @@ WHERE l.channel_id IN (SELECT c.id FROM api.channel c);
 
 CREATE VIEW api.amount WITH (security_barrier) AS
 SELECT a.channel_id, a.level, a.start, a.amount, a.mean, a.low, a.high, a.last, a.peak, a.peak_at, a.measured_s, a.estimated,
-       a.inner_gap_s, a.gap_s, a.gap_stop, a.slots, a.flags, a.revision, a.computed_at
+       a.inner_gap_s, a.gap_s, a.gap_stop, a.slots, a.received, a.unusable, a.flags, a.revision, a.computed_at
 FROM public.amount a
 WHERE a.channel_id IN (SELECT c.id FROM api.channel c);
 

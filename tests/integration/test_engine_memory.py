@@ -9,7 +9,7 @@ import pytest
 
 from domain.parkfile import ParkFile
 from domain.time import DAY_US, HOUR_US, parse_instant
-from service.engine import Known, run_cycle
+from service.engine import Cycle, Known, run_cycle
 from store import ReadingSink, Role, connect, load_registry
 from store.spans import append_tick
 from tests.support.databases import apply_to, batch_of, channel, emptied, meter, park_file, tenant
@@ -60,7 +60,9 @@ def ticks_after(number: int) -> int | None:
     return None if number % 3 == 1 or step <= 0 else START_US + min(step, DAYS * 96) * BASE_US
 
 
-def run(url: str, seed: int, known_for: Callable[[int], Known | None]) -> Snapshot:
+def run(
+    url: str, seed: int, known_for: Callable[[int], Known | None], cycle_of: Callable[..., Cycle] = run_cycle
+) -> Snapshot:
     """Write, tick and compute; `known_for` says what the engine of each cycle remembers."""
     ids = apply_to(url, park(), now_us=START_US)
     batches = written(ids, seed)
@@ -74,10 +76,10 @@ def run(url: str, seed: int, known_for: Callable[[int], Known | None]) -> Snapsh
             if number == len(batches) // 2:
                 more = meter("e", channel("energy_import", "register", **REGISTER))
                 apply_to(url, park(more), now_us=START_US + 2 * DAY_US + 5 * HOUR_US)
-            while run_cycle(conn, one, cycle_rows=150, now_us=NOW_US, known=known_for(cycle)).spans:
+            while cycle_of(conn, one, cycle_rows=150, now_us=NOW_US, known=known_for(cycle)).spans:
                 cycle += 1
         append_tick(conn, one.id, START_US + DAYS * DAY_US + 3 * HOUR_US)
-        while run_cycle(conn, one, cycle_rows=10_000, now_us=NOW_US, known=known_for(cycle)).spans:
+        while cycle_of(conn, one, cycle_rows=10_000, now_us=NOW_US, known=known_for(cycle)).spans:
             cycle += 1
     return Snapshot.of(url)
 
@@ -116,15 +118,14 @@ def test_what_was_rolled_back_is_not_remembered(timescale_url: str, monkeypatch:
         if calls % 5 == 0:
             raise ConnectionError("as the test wants")
 
-    def again(*given: Any, **named: Any) -> Any:
+    def again(*given: Any, **named: Any) -> Cycle:
         try:
             return run_cycle(*given, **named)
         except ConnectionError:
             return run_cycle(*given, **named)
 
     monkeypatch.setattr("service.engine.cycle.notify_numbers", failing)
-    monkeypatch.setitem(globals(), "run_cycle", again)
-    interrupted = run(timescale_url, 4, lambda _: known)
+    interrupted = run(timescale_url, 4, lambda _: known, again)
 
     assert calls > 20
     check_same(interrupted, forgetful)

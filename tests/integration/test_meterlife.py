@@ -226,6 +226,15 @@ async def test_a_moment_has_one_exchange_unless_it_is_replaced_and_outages_do_no
     assert [fact["what"]["closing"] for fact in in_force if fact["kind"] == "exchange"] == [404.0]
 
 
+async def test_text_that_no_column_can_hold_is_refused(site: Api) -> None:
+    body = '{"from": "' + moment(1) + '", "reason": "rebuilt \\ud800"}'
+    headers = {"Authorization": f"Bearer {TOKENS['operator']}", "Content-Type": "application/json"}
+
+    answer = await site.client.post(f"/api/v1/{LIFE}/outages", content=body, headers=headers)
+
+    assert (answer.status_code, answer.json()["detail"].startswith("body.reason")) == (422, True)
+
+
 async def test_a_closing_below_the_last_reading_is_entered_with_a_warning(site: Api) -> None:
     odd = EXCHANGE | {"registers": [EXCHANGE["registers"][0] | {"closing": 390.0}]}
 

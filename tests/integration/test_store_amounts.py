@@ -33,7 +33,7 @@ def amounts(*rows: tuple[int, int], level: Level = Level.BASE, **columns: Any) -
         own[name] = np.full(size, columns.get(name, 0.0))
     for name in ("peak_at_us", "gap_stop_us"):
         own[name] = np.full(size, columns.get(name, 0), dtype=np.int64)
-    for name in ("slots", "flags"):
+    for name in ("slots", "received", "unusable", "flags"):
         own[name] = np.full(size, columns.get(name, 0), dtype=np.int32)
     return AmountFrame(level=level, **own)
 

@@ -34,6 +34,7 @@ def test_every_amount_is_what_the_plain_reference_says(case: Case) -> None:
     for (channel_id, start), at in rows_by_key(frame).items():
         expected = reference[channel_id, start]
         exact = (frame.measured_s[at], frame.slots[at], frame.flags[at], frame.gap_s[at], frame.gap_stop_us[at])
+        assert (frame.received[at], frame.unusable[at]) == (expected.received, expected.unusable), (channel_id, start)
         assert exact == (
             expected.measured_us / 1e6,
             expected.slots,

@@ -63,6 +63,8 @@ class Row:
     gap_us: int = 0
     gap_stop: int = 0
     slots: int = 0
+    received: int = 0
+    unusable: int = 0
     flags: int = 0
 
 
@@ -381,6 +383,7 @@ class Reference:
         if channel.kind in {Kind.REGISTER, Kind.INTERVAL, Kind.GAUGE}:
             self._note(channel.id, self._source_notes(heard))
             self._slots(channel, heard)
+            self._received(channel, heard)
         for (channel_id, start), row in self.rows.items():
             if channel_id == channel.id:
                 self._peak(start, row)
@@ -464,6 +467,17 @@ class Reference:
         for start in starts:
             if start >= channel.valid_from_us and not self._is_out(channel, start):
                 self._row(channel.id, self.calendar.interval(start)[0]).slots += 1
+
+    def _received(self, channel: Channel, heard: Sequence[Heard]) -> None:
+        suspect = set()
+        if channel.kind is Kind.REGISTER:
+            suspect = {ts for ts, flag in register_story(channel, heard).notes if flag == Flag.SUSPECT}
+        for reading in heard:
+            if reading.stored and reading.ts < end_of(channel):
+                row = self._row(channel.id, self.calendar.interval(reading.ts)[0])
+                row.received += 1
+                spoken = reading.unusable or reading.conflict or reading.edited or reading.voided
+                row.unusable += spoken or reading.ts in suspect
 
     def _is_out(self, channel: Channel, ts: int) -> bool:
         return any(

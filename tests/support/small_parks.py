@@ -145,10 +145,12 @@ def amounts(
         "gap_s": 0.0,
         "gap_stop_us": 0,
         "slots": 1,
+        "received": 1,
+        "unusable": 0,
         "flags": 0,
         **columns,
     }
-    kinds: dict[str, Any] = {"channel_id": np.int32, "slots": np.int32, "flags": np.int32}
+    kinds: dict[str, Any] = dict.fromkeys(("channel_id", "slots", "received", "unusable", "flags"), np.int32)
     kinds |= {"start_us": np.int64, "peak_at_us": np.int64, "gap_stop_us": np.int64}
     names = [column.name for column in fields(AmountFrame) if column.name != "level"]
     return AmountFrame(

@@ -23,7 +23,7 @@ _REJECTIONS = (
 )
 _AMOUNTS = f"""
     SELECT {_CHANNEL}, level, start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated,
-           inner_gap_s, gap_s, gap_stop, slots, flags & ~{int(Flag.LATE)}
+           inner_gap_s, gap_s, gap_stop, slots, received, unusable, flags & ~{int(Flag.LATE)}
     FROM amount r
 """
 _KPIS = f"""

@@ -25,7 +25,7 @@ def a_frame(minutes: list[int], level: Level = Level.BASE, channel_id: int = 1, 
     zero = {name: np.zeros(count) for name in ("measured_s", "estimated", "inner_gap_s", "gap_s")}
     facts: dict[str, Any] = real | zero
     facts |= {"peak_at_us": np.zeros(count, dtype=np.int64), "gap_stop_us": np.zeros(count, dtype=np.int64)}
-    facts |= {"slots": np.zeros(count, dtype=np.int32), "flags": np.zeros(count, dtype=np.int32)}
+    facts |= {name: np.zeros(count, dtype=np.int32) for name in ("slots", "received", "unusable", "flags")}
     facts |= {name: np.array(values, dtype=facts[name].dtype) for name, values in columns.items()}
     starts = TEN + np.array(minutes, dtype=np.int64) * MINUTE
     return AmountFrame(level=level, channel_id=np.full(count, channel_id, dtype=np.int32), start_us=starts, **facts)

@@ -13,7 +13,7 @@ from service.cli import app, main
 
 COMMANDS = {
     "demo", "migrate", "park", "ingest", "engine", "serve", "simulate", "replay", "rejections", "import", "check", "user",
-    "references", "context",
+    "references", "context", "meter", "correction", "conflicts", "findings", "period", "recompute",
 }  # fmt: skip
 SENTENCE_ENDS = (".", "?")
 
