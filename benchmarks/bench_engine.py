@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
@@ -320,14 +320,16 @@ def measure(url: str, registry: Registry, live: Live, cycles: int) -> dict[str, 
 
 
 def import_year(url: str, ids: list[int], readings: int) -> None:
-    """Store a year's readings of some channels, channel by channel, as `kawasan import` does."""
-    per_channel = (MANY_DAYS - 5) * DAY_US // BASE_US
-    times = NOW_US // BASE_US * BASE_US - 5 * DAY_US - np.arange(per_channel)[::-1] * BASE_US
+    """Store a year's readings of some channels, minute by minute, channel by channel."""
+    last_us = NOW_US // BASE_US * BASE_US - 5 * DAY_US
+    times = last_us - np.arange((MANY_DAYS - 5) * DAY_US // MINUTE_US)[::-1] * MINUTE_US
     with ReadingSink(url) as sink:
-        for channel_id in ids[: -(-readings // per_channel)]:
-            wanted = min(readings, per_channel)
-            sink.write(batch_of(np.full(wanted, channel_id, dtype=np.int32), times[:wanted]))
-            readings -= wanted
+        for channel_id in ids:
+            for part in np.array_split(times[: min(readings, len(times))], 10):
+                sink.write(batch_of(np.full(len(part), channel_id, dtype=np.int32), part))
+            readings -= len(times)
+            if readings <= 0:
+                break
 
 
 def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[str, Any]:
@@ -357,7 +359,7 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
             lags.append(_seconds_until_taken(conn, channels, ts_us, failed))
             if importing.exitcode is not None and imported_s is None:
                 imported_s = time.perf_counter() - begun
-            if imported_s is not None and not conn.execute("SELECT EXISTS (SELECT FROM span_queue)").fetchone()[0]:
+            if imported_s is not None and not _said(conn, "SELECT EXISTS (SELECT FROM span_queue)", {}):
                 break
             time.sleep(max(0.0, LIVE_EVERY_S - lags[-1]))
     stop.set()
@@ -378,9 +380,15 @@ def _seconds_until_taken(conn: Connection[Any], channels: IntArray, ts_us: int, 
     begun = time.perf_counter()
     parameters = {"ids": channels.tolist(), "ts": to_datetime(ts_us)}
     statement = "SELECT EXISTS (SELECT FROM span_queue WHERE to_ts >= %(ts)s AND channel_id = ANY (%(ids)s))"
-    while conn.execute(statement, parameters).fetchone()[0] and not failed:
+    while _said(conn, statement, parameters) and not failed:
         time.sleep(0.05)
     return time.perf_counter() - begun
+
+
+def _said(conn: Connection[Any], statement: LiteralString, parameters: dict[str, Any]) -> bool:
+    """The answer to a question of one truth value."""
+    row = conn.execute(statement, parameters).fetchone()
+    return bool(row and row[0])
 
 
 @contextmanager
@@ -441,9 +449,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=5_000, help="readings of a batch")
     parser.add_argument("--cycles", type=int, default=12, help="batches measured")
     parser.add_argument("--full-days", type=int, default=3, help="days stored in full; 35 takes an hour to lay out")
-    parser.add_argument(
-        "--import-readings", type=int, default=350_000, help="14000000 is a year of 400 channels; 0: none"
-    )
+    parser.add_argument("--import-readings", type=int, default=500_000, help="14000000: a year of 27 channels; 0: none")
     wanted = parser.parse_args()
     sizes = Sizes(
         channels=wanted.channels,

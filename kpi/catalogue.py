@@ -176,4 +176,3 @@ def built_in(registry: Registry) -> tuple[Kpi, ...]:
         *data_kpis(registry),
     )
     return (*known, *intensity_kpis(known))
-

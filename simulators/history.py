@@ -24,7 +24,12 @@ _CHUNK = 288
 """Steps that are computed together: one day."""
 _CHUNKS_KEPT = 4
 _STEP_H = STEP_US / HOUR_US
-_MAIN_STOCK: Mapping[str, str] = {"electricity": "power", "fuel": "gas", "water": "water_in", "effluent": "effluent_volume"}
+_MAIN_STOCK: Mapping[str, str] = {
+    "electricity": "power",
+    "fuel": "gas",
+    "water": "water_in",
+    "effluent": "effluent_volume",
+}
 
 
 class History:

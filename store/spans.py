@@ -24,8 +24,10 @@ from store.texts import clean
 __all__ = [
     "Fault",
     "Taken",
+    "append_contexts",
     "append_spans",
     "append_tick",
+    "contexts_remain",
     "count_cycle",
     "faults",
     "last_span",
@@ -151,6 +153,43 @@ def append_spans(conn: Connection[Any], spans: Sequence[Span]) -> int:
         )
         conn.execute(query("spans_notify"))
     return appended.rowcount
+
+
+def append_contexts(
+    conn: Connection[Any], park_id: int, tenant_id: NDArray[np.int32], from_us: IntArray, to_us: IntArray
+) -> None:
+    """
+    Put stretches of time into the queue whose KPIs are still to be made, in the caller's transaction.
+
+    Parameters
+    ----------
+    tenant_id : int32 (n,)
+        :data:`domain.context.PARK_WIDE` for everybody.
+    from_us, to_us : int64 (n,) [us UTC]
+        Half-open.
+    """
+    if not len(tenant_id):
+        return
+    with database_errors(f"appending {len(tenant_id)} stretches of KPIs"):
+        conn.execute(
+            query("contexts_insert"),
+            {
+                "park_id": park_id,
+                "tenant_id": integers(tenant_id),
+                "from_ts": instants(from_us),
+                "to_ts": instants(to_us),
+            },
+        )
+
+
+def contexts_remain(conn: Connection[Any], park_id: int, start_us: int, stop_us: int) -> bool:
+    """Whether the queue holds anything of `[start, stop)` whose KPIs are still to be made. [us UTC]"""
+    with database_errors("looking for KPIs that are still to be made"):
+        row = conn.execute(
+            query("contexts_remain"),
+            {"park_id": park_id, "start": to_datetime(start_us), "stop": to_datetime(stop_us)},
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def append_tick(conn: Connection[Any], park_id: int, tick_us: int) -> None:

@@ -35,7 +35,10 @@ _TAGS = [
     {"name": "registry", "description": "What there is: parks, tenants, metering points, channels."},
     {"name": "numbers", "description": "Readings as they came, amounts per interval, and KPIs with their coverage."},
     {"name": "corrections", "description": "What holds in place of readings, who said so, and why."},
-    {"name": "inputs", "description": "What people enter (production, bills), and the references numbers are made with."},
+    {
+        "name": "inputs",
+        "description": "What people enter (production, bills), and the references numbers are made with.",
+    },
     {"name": "live", "description": "Server-sent events with the newest of all."},
     {"name": "ingest", "description": "What became of the values that came in."},
     {"name": "operation", "description": "For those who run it."},

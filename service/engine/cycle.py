@@ -23,6 +23,7 @@ from service.engine.indicators import (
     touched_hours,
 )
 from service.engine.known import Known
+from service.engine.putoff import put_off, recompute_put_off
 from store.amounts import stored_days
 from store.connection import database_errors
 from store.signals import notify_numbers
@@ -73,8 +74,8 @@ def run_cycle(conn: Connection[Any], park: Park, *, cycle_rows: int, now_us: int
         The database is away; nothing was taken.
     """
     begun = time.monotonic()
-    limit = cycle_rows
     known = Known() if known is None else known
+    limit = known.pace.rows(cycle_rows)
     while True:
         try:
             taken, failed = _attempt(conn, park, limit, now_us, known)
@@ -94,6 +95,7 @@ def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int, kn
         if not taken.rows:
             return taken, 0
         registry = known.begin(conn, park.id, park.key)
+        begun = time.monotonic()
         try:
             with conn.transaction():
                 _compute(conn, known, taken, now_us)
@@ -102,6 +104,7 @@ def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int, kn
                 raise _SeveralSpansError(str(error)) from error
             _set_aside(conn, registry, taken, error)
             return taken, 1
+        known.pace.took(cycle_rows, time.monotonic() - begun)
         failed = _compute_contexts(conn, known, taken, now_us)
         notify_numbers(conn, park.key)
     if not failed:
@@ -132,12 +135,13 @@ def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> 
     changed = touched_days(conn, known, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
         changed = np.union1d(changed, stored_days(conn, registry.park.id))
+    changed = put_off(conn, known, subjects, changed)
     levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)
     recompute_kpis(conn, known, subjects, changed, levels, stamp, hours=touched_hours(days, ticked))
 
 
 def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> int:
-    """Make the KPIs anew that entered values and references changed; answers how many faults that made."""
+    """Make the KPIs anew that entered values and references changed, or that were put off; answers the faults of that."""
     if not taken.contexts:
         return 0
     # What a tick of the same cycle made final is final here too.
@@ -147,7 +151,7 @@ def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us:
     days = _days_between(conn, registry, [(first, last) for _, first, last in taken.contexts])
     try:
         with conn.transaction():
-            recompute_kpis(conn, known, subjects, days, (Level.MONTH, Level.YEAR), stamp)
+            recompute_put_off(conn, known, subjects, days, stamp)
     except _FAULTS as error:
         _log.error("entered values set aside", error=f"{type(error).__name__}: {error}", exc_info=error)
         from_us, to_us = min(first for _, first, _ in taken.contexts), max(last for _, _, last in taken.contexts)

@@ -25,7 +25,7 @@ from store.closing import adjust_closed
 from store.context import read_context
 from store.kpis import write_kpis
 
-__all__ = ["Hours", "recompute_kpis", "touched_days", "touched_hours"]
+__all__ = ["Hours", "fold_periods", "recompute_kpis", "touched_days", "touched_hours"]
 
 _DAYS_AT_ONCE = 31
 _CELLS_AT_ONCE = 4_000_000
@@ -183,10 +183,23 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
             for level, whose in ((Level.HOUR, park_only(plan.registry)), (Level.DAY, subjects)):
                 frame = _made(work, whose, plan.kpis, level, start_us, stop_us, base, weights)
                 _write(work, frame, whose, start_us, stop_us)
+    _fold_periods(work, days_us, levels)
+
+
+def fold_periods(conn: Connection[Any], known: Known, days_us: IntArray, level: Level, stamp: Stamp) -> None:
+    """Fold the months or years of everybody that hold some local days, whose own KPIs are made."""
+    if not len(days_us):
+        return
+    channels = member_channels(known.plan.registry, known.plan.subjects, known.plan.kpis, tree=known.plan.tree)
+    work = _Work(conn=conn, known=known, subjects=known.plan.subjects, channels=channels, stamp=stamp, coarse={})
+    _fold_periods(work, days_us, (level,))
+
+
+def _fold_periods(work: _Work, days_us: IntArray, levels: tuple[Level, ...]) -> None:
     for level in levels:
-        for period in _periods(plan.registry, level, days_us):
+        for period in _periods(work.registry, level, days_us):
             _fold(work, level, period)
-    adjust_closed(conn, plan.park.id, int(days_us[0]), int(days_us[-1]) + 1)
+    adjust_closed(work.conn, work.park_id, int(days_us[0]), int(days_us[-1]) + 1)
 
 
 def _open(work: _Work, start_us: int, stop_us: int, hours: Hours | None) -> None:
@@ -256,20 +269,15 @@ def _coarse_day(work: _Work, start_us: int, stop_us: int) -> Coarse:
     return work.coarse[key]
 
 
-def _coarse(work: _Work, start_us: int, stop_us: int) -> Coarse | None:
-    """Amounts over a month in few cells, where they are kept; None: they are not."""
+def _coarse(work: _Work, start_us: int, stop_us: int) -> Coarse:
+    """Amounts over a month or year in few cells."""
     ticked_us, known = work.known.plan.park.ticked_to_us, work.known
     if ticked_us is None or not start_us <= ticked_us < stop_us:
-        return known.coarse_days(work.conn, start_us, stop_us)
+        return joined_coarse(*known.coarse_days(work.conn, start_us, stop_us))
     first, last = _edges(work, Level.DAY, ticked_us, ticked_us + 1).tolist()
-    parts = [
-        known.coarse_days(work.conn, start_us, first) if start_us < first else None,
-        _coarse_day(work, first, last),
-        known.coarse_days(work.conn, last, stop_us) if last < stop_us else None,
-    ]
-    if (start_us < first and parts[0] is None) or (last < stop_us and parts[2] is None):
-        return None
-    return joined_coarse(*(part for part in parts if part is not None))
+    before = known.coarse_days(work.conn, start_us, first) if start_us < first else []
+    after = known.coarse_days(work.conn, last, stop_us) if last < stop_us else []
+    return joined_coarse(*before, _coarse_day(work, first, last), *after)
 
 
 def _edges(work: _Work, level: Level, start_us: int, stop_us: int) -> IntArray:
@@ -296,11 +304,6 @@ def _made(  # noqa: PLR0917 - of whom, what, when, from what
 def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
     start_us, stop_us = period
     known, plan = work.known, work.known.plan
-    amounts: AmountFrame | Coarse | None = _coarse(work, start_us, stop_us)
-    open_day = None
-    if amounts is None:
-        amounts = known.days(work.conn, work.channels, start_us, stop_us)
-        open_day = _open_day(work, start_us, stop_us)
     frame = fold_kpis(
         plan.registry,
         work.subjects,
@@ -309,22 +312,12 @@ def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
         start_us,
         stop_us,
         known.days_of(work.conn, start_us, stop_us),
-        amounts,
+        _coarse(work, start_us, stop_us),
         _weights(work, level, start_us, stop_us),
-        open_day=open_day,
         context=read_context(work.conn, work.park_id, start_us, stop_us),
         tree=plan.tree,
     )
     _write(work, frame, work.subjects, start_us, stop_us)
-
-
-def _open_day(work: _Work, start_us: int, stop_us: int) -> AmountFrame | None:
-    """Base amounts of the day in which the tick lies, where that day is inside the period."""
-    ticked_us = work.known.plan.park.ticked_to_us
-    if ticked_us is None or not start_us <= ticked_us < stop_us:
-        return None
-    first, last = _edges(work, Level.DAY, ticked_us, ticked_us + 1).tolist()
-    return work.known.day(work.conn, Level.BASE, first, last).frame()
 
 
 def _weights(work: _Work, level: Level, start_us: int, stop_us: int) -> Weights:

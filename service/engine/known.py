@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,20 @@ from store.kpis import read_kpis
 from store.registry import load_parks, load_registry
 from store.spans import count_cycle
 
-__all__ = ["Known", "Plan", "Stamp"]
+__all__ = ["Known", "Pace", "Plan", "Stamp"]
 
 _DAYS_KEPT = 2
 """Local days whose base intervals and hours are kept: the open one, and the one before it or after it."""
 _BACK_US = 62 * DAY_US
 """So far before the open day amounts by day are kept: the 28 of the weights, and its month. [us]"""
 _NEVER_US = int(np.iinfo(np.int64).max)
-_LONGEST_US = 32 * DAY_US
-"""KPIs by day are kept for stretches of at most a month. [us]"""
+_LONG_S = 3.0
+"""A cycle that takes longer is followed by a shorter one. [s]"""
+_LEAST_ROWS = 10_000
+"""Readings that a cycle takes in any case, as far as there are any."""
+_MONTHS_KEPT = 40
+_ONE = 2
+"""Edges that one interval has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +120,25 @@ class Plan:
         return boundaries_of(self._registry, self.tree)
 
 
+class Pace:
+    """How many readings a cycle takes, so that an import leaves time for what has just come."""
+
+    def __init__(self) -> None:
+        """As many as are allowed, until a cycle takes too long."""
+        self._share = 1.0
+
+    def rows(self, most: int) -> int:
+        """About how many readings the next cycle may load, of at most so many."""
+        return max(min(most, _LEAST_ROWS), int(most * self._share))
+
+    def took(self, most: int, seconds: float) -> None:
+        """A cycle took so long. [s]"""
+        if seconds > _LONG_S:
+            self._share = max(_LEAST_ROWS / most, self._share * max(0.25, _LONG_S / seconds))
+        elif seconds < _LONG_S / 2:
+            self._share = min(1.0, self._share * 2)
+
+
 class Known:
     """
     The registry of a park, and the amounts of its newest days, as they are after this engine's last cycle.
@@ -126,6 +151,8 @@ class Known:
         """Nothing is known yet."""
         self.earliest_us = _NEVER_US
         """Base intervals and hours of local days that begin from here on are kept. [us UTC]"""
+        self.pace = Pace()
+        """How much a cycle takes from the queue."""
         self._plan: Plan | None = None
         self._number = 0
         self._settled = False
@@ -133,7 +160,8 @@ class Known:
         self._kept: dict[tuple[Level, int], Kept] = {}
         self._medians: dict[int, FloatArray] = {}
         self._hours: dict[int, Atoms] = {}
-        self._days: dict[tuple[int, int], Atoms] = {}
+        self._year: Atoms | None = None
+        self._months: set[int] = set()
         self._coarse: dict[tuple[int, int], Coarse] = {}
         self._weights: dict[bytes, Weights] = {}
         self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
@@ -163,6 +191,8 @@ class Known:
         if int(edges[-2]) != self._open_us:
             self._weights.clear()
             self._written.clear()
+            # That of the open month ends with the last day before the open one.
+            self._coarse = {key: one for key, one in self._coarse.items() if key[1] <= self._open_us - 2 * DAY_US}
         self.earliest_us, self._open_us = int(edges[0]), int(edges[-2])
         passed = [key for key in self._kept if key[0] < Level.DAY and key[1] < self.earliest_us]
         passed += [key for key in self._kept if key[0] is Level.DAY and key[1] < self._open_us - 2 * _BACK_US]
@@ -181,7 +211,7 @@ class Known:
         self._kept.clear()
         self._medians.clear()
         self._hours.clear()
-        self._days.clear()
+        self._year = None
         self._coarse.clear()
         self._weights.clear()
         self._written.clear()
@@ -307,33 +337,52 @@ class Known:
         self._hours[start_us] = hours
 
     def days_of(self, conn: Connection[Any], start_us: int, stop_us: int) -> Atoms:
-        """Terms of the local days in `[start, stop)`, of everybody, as they are stored."""
+        """Terms of at least the local days in `[start, stop)`, of everybody, as they are stored."""
         plan = self.plan
-        park, key = plan.park, (start_us, stop_us)
-        if key not in self._days:
-            days = level_edges(park.zone, park.base_s, Level.DAY, start_us, stop_us)[:-1]
-            found = Atoms.empty(plan.kpis, plan.subjects, days)
-            found.put(_read_kpis(conn, plan, start_us, stop_us), found.subjects, start_us, stop_us)
-            if stop_us - start_us > _LONGEST_US:
-                return found
-            self._days = {one: kept for one, kept in self._days.items() if one[1] > start_us - _LONGEST_US}
-            self._days[key] = found
-        return self._days[key]
+        zone, base_s = plan.park.zone, plan.park.base_s
+        year = level_edges(zone, base_s, Level.YEAR, start_us, stop_us)
+        if len(year) > _ONE or not year[0] <= self._open_us < year[1]:
+            return self._read_days(conn, start_us, stop_us)
+        if self._year is None or self._year.start_us[0] != year[0]:
+            days = level_edges(zone, base_s, Level.DAY, int(year[0]), int(year[1]))[:-1]
+            self._year, self._months = Atoms.empty(plan.kpis, plan.subjects, days), set()
+        months = level_edges(zone, base_s, Level.MONTH, start_us, stop_us).tolist()
+        for first, last in pairwise(months):
+            if first not in self._months:
+                self._year.put(_read_kpis(conn, plan, first, last), self._year.subjects, first, last)
+                self._months.add(first)
+        return self._year
+
+    def _read_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> Atoms:
+        plan = self.plan
+        days = level_edges(plan.park.zone, plan.park.base_s, Level.DAY, start_us, stop_us)[:-1]
+        found = Atoms.empty(plan.kpis, plan.subjects, days)
+        # A year is read in parts: it may have more than a million rows.
+        for first, last in pairwise(
+            level_edges(plan.park.zone, plan.park.base_s, Level.MONTH, start_us, stop_us).tolist()
+        ):
+            found.put(_read_kpis(conn, plan, first, last), found.subjects, first, last)
+        return found
 
     def note_days(self, frame: KpiFrame, subjects: IntArray, start_us: int, stop_us: int) -> None:
         """The KPIs of some subjects on the local days in `[start, stop)` were made anew."""
-        for kept in self._days.values():
-            kept.put(frame, subjects, start_us, stop_us)
+        if self._year is not None:
+            self._year.put(frame, subjects, start_us, stop_us)
 
-    def coarse_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> Coarse | None:
-        """Amounts over whole local days in few cells, where amounts by day are kept; None: they are not."""
-        key = start_us, stop_us
-        if key not in self._coarse:
-            days = self._kept_days(conn, start_us, stop_us)
-            if days is None:
-                return None
-            self._coarse[key] = coarse_days(self.plan.park, self.plan.boundaries, days, start_us, stop_us)
-        return self._coarse[key]
+    def coarse_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> list[Coarse]:
+        """Amounts over whole local days in few cells, by months; none of the days is cut by the tick."""
+        park = self.plan.park
+        edges = level_edges(park.zone, park.base_s, Level.MONTH, start_us, stop_us)
+        ends = [start_us, *edges[(edges > start_us) & (edges < stop_us)].tolist(), stop_us]
+        parts = []
+        for key in pairwise(ends):
+            if key not in self._coarse:
+                if len(self._coarse) >= _MONTHS_KEPT:
+                    self._coarse.clear()
+                days = self.days(conn, self.plan.table.channel_id, *key)
+                self._coarse[key] = coarse_days(park, self.plan.boundaries, days, *key)
+            parts.append(self._coarse[key])
+        return parts
 
 
 _KEY = ("kpi", "subject_kind", "subject_id", "start_us")

@@ -18,7 +18,9 @@ from tests.support.snapshots import Snapshot, check_ledger, check_same
 START_US = parse_instant("2024-11-29T00:00:00+07:00")
 """Friday; the month ends on Saturday."""
 BASE_US = 900_000_000
-DAYS = 4
+DAYS = 3
+STEPS = 23
+"""Base intervals from one batch to the next."""
 REGISTER: dict[str, Any] = {"resolution": 0.01, "interval_s": 900}
 NOW_US = START_US + 10 * DAY_US
 
@@ -48,15 +50,15 @@ def written(ids: dict[str, int], seed: int) -> list[list[tuple[int, int, float]]
             value = rate + float(step % 7) if key.endswith("power") else rate * step
             rows.append((one, START_US + step * BASE_US, value))
             due.append(step + late)
-    batches: list[list[tuple[int, int, float]]] = [[] for _ in range(0, DAYS * 96 + 160, 13)]
+    batches: list[list[tuple[int, int, float]]] = [[] for _ in range(0, DAYS * 96 + 160, STEPS)]
     for row, step in zip(rows, due, strict=True):
-        batches[step // 13].append(row)
+        batches[step // STEPS].append(row)
     return [batch for batch in batches if batch]
 
 
 def ticks_after(number: int) -> int | None:
     """After most batches the park is ticked to a few hours before what was written."""
-    step = (number + 1) * 13 - 9
+    step = (number + 1) * STEPS - 9
     return None if number % 3 == 1 or step <= 0 else START_US + min(step, DAYS * 96) * BASE_US
 
 
@@ -76,7 +78,7 @@ def run(
             if number == len(batches) // 2:
                 more = meter("e", channel("energy_import", "register", **REGISTER))
                 apply_to(url, park(more), now_us=START_US + 2 * DAY_US + 5 * HOUR_US)
-            while cycle_of(conn, one, cycle_rows=150, now_us=NOW_US, known=known_for(cycle)).spans:
+            while cycle_of(conn, one, cycle_rows=400, now_us=NOW_US, known=known_for(cycle)).spans:
                 cycle += 1
         append_tick(conn, one.id, START_US + DAYS * DAY_US + 3 * HOUR_US)
         while cycle_of(conn, one, cycle_rows=10_000, now_us=NOW_US, known=known_for(cycle)).spans:
@@ -84,13 +86,12 @@ def run(
     return Snapshot.of(url)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str, seed: int) -> None:
-    forgetful = run(timescale_url, seed, lambda _: None)
+def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str) -> None:
+    forgetful = run(timescale_url, 1, lambda _: None)
     emptied(timescale_url)
     known = Known()
 
-    remembering = run(timescale_url, seed, lambda _: known)
+    remembering = run(timescale_url, 1, lambda _: known)
 
     check_ledger(remembering)
     check_same(remembering, forgetful)
@@ -127,5 +128,5 @@ def test_what_was_rolled_back_is_not_remembered(timescale_url: str, monkeypatch:
     monkeypatch.setattr("service.engine.cycle.notify_numbers", failing)
     interrupted = run(timescale_url, 4, lambda _: known, again)
 
-    assert calls > 20
+    assert calls > 10
     check_same(interrupted, forgetful)

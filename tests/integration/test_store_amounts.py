@@ -213,7 +213,7 @@ def kpis(*rows: tuple[str, SubjectKind, int, int], level: Level = Level.DAY, val
         subject_kind=np.array([row[1].code for row in rows], dtype=np.int16),
         subject_id=np.array([row[2] for row in rows], dtype=np.int32),
         start_us=np.array([row[3] for row in rows], dtype=np.int64),
-        terms=np.tile([value, 2.0, np.nan, np.nan, np.nan, 0.1], (size, 1)),
+        terms=np.tile([value, 2.0, np.nan, np.nan, np.nan, 0.1, np.nan, np.nan], (size, 1)),
         measured=np.full(size, value),
         value=np.full(size, np.nan),
         estimate=np.full(size, value + 1),

@@ -56,7 +56,7 @@ def a_drawn_park(rng: np.random.Generator, *, at_midnight: bool) -> Registry:
 
     def ended(begin: int) -> int:
         if at_midnight:
-            return int(midnights[min(np.searchsorted(midnights, begin) + int(rng.integers(1, 3)), DAYS)])
+            return int(midnights[min(int(np.searchsorted(midnights, begin)) + int(rng.integers(1, 3)), DAYS)])
         return begin + int(rng.integers(1, 90)) * BASE_US
 
     life: dict[str, Any] = {"valid_from_us": START_US}
@@ -193,7 +193,7 @@ def test_a_month_of_few_cells_is_the_month_of_all_its_days(seed: int) -> None:
     daily = subject_kpis(registry, subjects, kpis, Level.DAY, start_us, stop_us, base, weights)
     channel_days = fold_amounts(base, Level.DAY, ROME, BASE_S)
     inside = taken(base, base.start_us < stop_us)
-    day = int(np.searchsorted(days, park.ticked_to_us, side="right")) - 1
+    day = int(np.searchsorted(days, park.ticked_to_us or 0, side="right")) - 1
     bounds = boundaries_of(registry, tree)
     parts = []
     if day > 0:

@@ -71,7 +71,11 @@ def test_every_use_of_electricity_and_water_in_the_example_park_lies_below_a_bul
     by_place = {f"{tenant.key}/{meter.key}": meter for tenant in park.tenants for meter in tenant.meters}
 
     for meter in meters(park):
-        own_source = {channel.quantity for channel in meter.channels} & {"water_ground", "water_rain", "water_reclaimed"}
+        own_source = {channel.quantity for channel in meter.channels} & {
+            "water_ground",
+            "water_rain",
+            "water_reclaimed",
+        }
         if meter.role is MeterRole.USE and networks(meter) & {"electricity", "water"} and not own_source:
             top = meter
             while top.parent is not None:

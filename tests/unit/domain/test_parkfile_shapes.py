@@ -78,8 +78,10 @@ def test_all_mistakes_of_shape_are_told_at_once() -> None:
         (
             "statistic: range",
             "statistic: median",
-            "rules[0].statistic: must be 'instant', 'mean', 'flow_weighted_mean', 'p95', 'min', 'max', 'sum' or 'range', "
-            "is \"median\" (rule ph_outlet)",
+            (
+                "rules[0].statistic: must be 'instant', 'mean', 'flow_weighted_mean', 'p95', 'min', 'max', 'sum' or 'range', "
+                'is "median" (rule ph_outlet)'
+            ),
         ),
         (
             "resolution: 0.1",
