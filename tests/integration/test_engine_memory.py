@@ -1,7 +1,8 @@
 """What an engine remembers between cycles makes it fast, and changes no number."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,9 @@ def park(*more: dict[str, Any]) -> ParkFile:
     )
 
 
-def written(ids: dict[str, int], seed: int) -> list[list[tuple[int, int, float]]]:
+def written(ids: dict[str, int]) -> list[list[tuple[int, int, float]]]:
     """Batches as they may come: most in time, some late, some meters silent for hours."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     rows, due = [], []
     for key, one in sorted(ids.items()):
         rate, silent = float(rng.integers(1, 9)), int(rng.integers(0, DAYS * 96))
@@ -62,12 +63,10 @@ def ticks_after(number: int) -> int | None:
     return None if number % 3 == 1 or step <= 0 else START_US + min(step, DAYS * 96) * BASE_US
 
 
-def run(
-    url: str, seed: int, known_for: Callable[[int], Known | None], cycle_of: Callable[..., Cycle] = run_cycle
-) -> Snapshot:
+def run(url: str, known_for: Callable[[int], Known | None], cycle_of: Callable[..., Cycle] = run_cycle) -> Snapshot:
     """Write, tick and compute; `known_for` says what the engine of each cycle remembers."""
     ids = apply_to(url, park(), now_us=START_US)
-    batches = written(ids, seed)
+    batches = written(ids)
     cycle = 0
     with closing(ReadingSink(url)) as sink, connect(url, Role.WRITE, autocommit=True) as conn:
         one = load_registry(conn, "p").park
@@ -87,46 +86,41 @@ def run(
 
 
 def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str) -> None:
-    forgetful = run(timescale_url, 1, lambda _: None)
-    emptied(timescale_url)
-    known = Known()
+    """Alone, as one of two that take turns, when commits fail, when past days are put off: as one that starts anew each cycle."""
+    forgetful = run(timescale_url, lambda _: None)
+    check_ledger(forgetful)
+    assert len(forgetful.kpis) > 1000
+    known, pair, interrupted, hesitant = Known(), (Known(), Known()), Known(), Known()
 
-    remembering = run(timescale_url, 1, lambda _: known)
+    def failing(*given: Any, **named: Any) -> Cycle:
+        """Every fifth cycle fails before its commit, and is run again."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("service.engine.cycle.notify_numbers", _refuse)
+            if next(calls) % 5 == 0:
+                with suppress(ConnectionError):
+                    return run_cycle(*given, **named)
+                failures.append(1)
+        return run_cycle(*given, **named)
 
-    check_ledger(remembering)
-    check_same(remembering, forgetful)
-    assert len(remembering.kpis) > 1000
-
-
-def test_two_engines_that_take_turns_make_the_same_numbers(timescale_url: str) -> None:
-    forgetful = run(timescale_url, 3, lambda _: None)
-    emptied(timescale_url)
-    engines = Known(), Known()
-
-    taking_turns = run(timescale_url, 3, lambda cycle: engines[cycle // 3 % 2])
-
-    check_same(taking_turns, forgetful)
-
-
-def test_what_was_rolled_back_is_not_remembered(timescale_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    forgetful = run(timescale_url, 4, lambda _: None)
-    emptied(timescale_url)
-    known, calls = Known(), 0
-
-    def failing(*_: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls % 5 == 0:
-            raise ConnectionError("as the test wants")
-
-    def again(*given: Any, **named: Any) -> Cycle:
-        try:
-            return run_cycle(*given, **named)
-        except ConnectionError:
+    def hesitating(*given: Any, **named: Any) -> Cycle:
+        """Puts off every past day but one."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("service.engine.putoff._AT_ONCE", 0)
+            patch.setattr("service.engine.putoff._SPARE_S", 0.0)
             return run_cycle(*given, **named)
 
-    monkeypatch.setattr("service.engine.cycle.notify_numbers", failing)
-    interrupted = run(timescale_url, 4, lambda _: known, again)
+    calls = count(1)
+    failures: list[int] = []
+    for remembered, cycle_of in (
+        (lambda _: known, run_cycle),
+        (lambda cycle: pair[cycle // 3 % 2], run_cycle),
+        (lambda _: interrupted, failing),
+        (lambda _: hesitant, hesitating),
+    ):
+        emptied(timescale_url)
+        check_same(run(timescale_url, remembered, cycle_of), forgetful)
+    assert len(failures) > 3
 
-    assert calls > 10
-    check_same(interrupted, forgetful)
+
+def _refuse(*_: Any) -> None:
+    raise ConnectionError("as the test wants")

@@ -208,13 +208,13 @@ def test_wastewater_per_intake_equals_the_scalar_reference(seed: int, level: Lev
 def test_reclaimed_and_removed_shares_equal_the_scalar_reference(seed: int, level: Level) -> None:
     registry, base, weights, reference = drawn(seed)
     reclaimed = of_roles(reference, PARK, MeterRole.USE, "water_reclaimed")
-    loads = [of_roles(reference, PARK, role, "load_cod") for role in (MeterRole.OUTLET, MeterRole.INLET)]
+    out, into = (of_roles(reference, PARK, role, "load_cod") for role in (MeterRole.OUTLET, MeterRole.INLET))
     keys = {kpi.key for kpi in for_registry(registry)}
 
-    for key, sides in (("reclaimed_share", (reclaimed, intake(reference, PARK))), ("removal_cod", tuple(loads))):
-        if key in keys and all(sides):
+    for key, over, under in (("reclaimed_share", reclaimed, intake(reference, PARK)), ("removal_cod", out, into)):
+        if key in keys and over and under:
             rows = rows_of(computed(registry, key, level, base, weights), key, PARK)
-            expected = np.array([reference.pair(*sides, *span) for span in spans(registry, rows)])
+            expected = np.array([reference.pair(over, under, *span) for span in spans(registry, rows)])
             np.testing.assert_allclose(rows.terms[:, :7], expected, rtol=1e-11, atol=CLOSE)
 
 
