@@ -73,7 +73,8 @@ def _wastewater_ratio() -> Kpi:
         key="wastewater_ratio",
         title="Wastewater per intake",
         unit="1",
-        formula=f"discharge / water_intake, of base intervals in which both are known; discharge: {_OUT}",
+        formula=f"discharge / water_intake, of base intervals in which both are known; discharge: {_OUT}. "
+        "Above 1: an intake that nobody meters (a borehole, rain), or a faulty meter",
         terms=terms_of_pair("discharge", "intake", "m3"),
         family=WASTEWATER_RATIO,
         figures=formulas_water.ratio_of_volumes,
