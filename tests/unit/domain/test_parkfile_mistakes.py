@@ -311,10 +311,25 @@ def test_use_below_the_use_of_another_tenant_would_count_twice() -> None:
         ("    lowest: 6\n", "", "rule ph_outlet: statistic 'range' needs both lowest and highest"),
         ("highest: 9", "highest: 5", "rule ph_outlet: lowest 6 is above highest 5; no value could meet it"),
         ("statistic: range", "statistic: mean", "rule ph_outlet: pH is logarithmic and never averaged"),
+        ("statistic: range", "statistic: p95", "rule ph_outlet: pH is logarithmic and never averaged"),
+        ("statistic: mean", "statistic: sum", "rule cod_outlet: statistic 'sum' of cod, which adds up to nothing"),
+        (
+            "quantity: effluent_flow",
+            "quantity: temperature",
+            "rule cod_outlet: statistic 'flow_weighted_mean' belongs to a concentration beside effluent_flow",
+        ),
     ],
 )
 def test_a_rule_that_cannot_be_judged_is_a_mistake(old: str, new: str, sentence: str) -> None:
-    assert any(sentence in one for one in found(changed(old, new)))
+    text = changed("statistic: mean", "statistic: flow_weighted_mean") if "weighted" in sentence else RIGHT
+
+    assert any(sentence in one for one in found(changed(old, new, text)))
+
+
+def test_a_volume_may_be_judged_by_its_sum() -> None:
+    text = changed("meter: _park/outlet\n    quantity: cod", "meter: alpha/water\n    quantity: water_in")
+
+    assert found(changed("statistic: mean", "statistic: sum", text)) == ()
 
 
 def test_a_rule_on_an_amount_is_a_mistake() -> None:
