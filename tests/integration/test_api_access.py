@@ -52,7 +52,10 @@ async def test_an_officer_sees_effluent_and_no_electricity(api: Api) -> None:
     assert (await api.api("kpis/load_factor", "officer", subject="park:p", level="day", **DAY)).status == 404
     assert (await api.api("kpis/load_cod", "officer", subject="park:p", level="day", **DAY)).status == 200
     seen = {kpi["key"] for kpi in (await api.api("kpis", "officer")).body}
-    assert seen == {"load_cod", "compliance_cod_hour"}
+    assert seen == {
+        "load_cod", "fwmc_cod", "removal_cod", "specific_load_cod", "flow_per_area", "treated_share",
+        "compliance_cod_hour", "time_above_cod_hour", "excess_load_cod_hour",
+    }  # fmt: skip
     assert {row["role"] for row in (await api.api("channels", "officer")).body} == {"outlet"}
     assert (await api.api("rejections", "officer")).body == []
 
