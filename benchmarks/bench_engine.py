@@ -6,6 +6,7 @@ and cycles are timed again; then a long import runs beside live batches, and the
 
 - `batch`: a cycle after one new batch of readings (half of the channels, one reading each)
 - `tick`: a cycle that makes a base interval final, for all tenants and up to the year
+- `start_s`: the first cycle of an engine, which reads what it will know from then on
 
 History is made in the database, row by row as the engine would have left it: days of every channel for the whole time;
 hours, base intervals and readings of every channel for the last days (`--full-days`), of every hundredth before that, so
@@ -307,10 +308,7 @@ class Engine:
 
 def measure(url: str, registry: Registry, live: Live, cycles: int) -> dict[str, Any]:
     """Cycles after batches, and after ticks."""
-    engine = Engine(url, registry)
-    for _ in range(2):
-        live.write()
-        engine.drain(live.now_us)
+    engine, start_s = started(url, registry, live)
     batches, ticks = Timed(wall_s=[], python_s=[]), Timed(wall_s=[], python_s=[])
     for _ in range(cycles):
         live.write()
@@ -321,7 +319,20 @@ def measure(url: str, registry: Registry, live: Live, cycles: int) -> dict[str, 
         engine.tick(live.tick_us)
         engine.timed(live.now_us, ticks)
         engine.drain(live.now_us)
-    return {"batch": batches.summary(), "tick": ticks.summary()}
+    return {"batch": batches.summary(), "tick": ticks.summary(), "start_s": round(start_s, 1)}
+
+
+def started(url: str, registry: Registry, live: Live) -> tuple[Engine, float]:
+    """An engine that has just read what it needs to know, and how long that took. [s]"""
+    engine, begun = Engine(url, registry), time.perf_counter()
+    live.write()
+    live.tick_us += BASE_US
+    engine.tick(live.tick_us)
+    engine.drain(live.now_us)
+    seconds = time.perf_counter() - begun
+    live.write()
+    engine.drain(live.now_us)
+    return engine, seconds
 
 
 def import_year(url: str, ids: list[int], readings: int) -> None:
@@ -346,10 +357,10 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
     ids = [channel.id for channel in registry.channels if channel.id % SPARSE]
     stop, failed = threading.Event(), []
     cycles: list[float] = []
+    worker = started(url, registry, live)[0]
 
     def engine() -> None:
         try:
-            worker = Engine(url, registry)
             while not stop.is_set():
                 begun = time.perf_counter()
                 if worker.cycle(live.now_us):

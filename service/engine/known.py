@@ -315,7 +315,7 @@ class Known:
         overlapping = [key for key in self._written if key[0] is frame.level and key[1] < stop_us and key[2] > start_us]
         for key in overlapping:
             del self._written[key]
-        if start_us >= self._open_us - _BACK_US:
+        if stop_us > self._open_us - _BACK_US:
             self._written[mine] = frame
         if before is None or any(_differs(before, frame, name).any() for name in _KEY):
             return None

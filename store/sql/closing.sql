@@ -73,7 +73,10 @@ SELECT (SELECT count(*) FROM snapshot_amount), (SELECT count(*) FROM snapshot_kp
 SELECT coalesce(max(id), 0) FROM span_queue
 
 -- name: queue_left
-SELECT count(*) FROM span_queue WHERE park_id = %(park_id)s AND id <= %(last)s
+-- KPIs that were put off stand in the queue anew, with fewer days each time.
+SELECT coalesce(sum(CASE WHEN of_context THEN ceil(extract(epoch FROM to_ts - from_ts) / 86400) ELSE 1 END), 0)::bigint
+FROM span_queue
+WHERE park_id = %(park_id)s AND (id <= %(last)s OR of_context)
 
 -- name: amounts_differing
 -- Amounts are the same to the last bit or they differ; that a row was computed late is no difference.

@@ -45,12 +45,14 @@ SET terms = excluded.terms, measured = excluded.measured, value = excluded.value
     computed_at = excluded.computed_at
 
 -- name: kpis_delete
+-- NOT IN, which is hashed: the rows that stay are looked up one by one under NOT EXISTS, a text[] subscript being no join key.
 DELETE FROM kpi a
 USING unnest(%(range_kind)s, %(range_id)s, %(range_from)s, %(range_to)s) AS r (kind, id, from_ts, to_ts)
 WHERE a.subject_kind = r.kind AND a.subject_id = r.id AND a.level = %(level)s AND a.start >= r.from_ts AND a.start < r.to_ts
   AND a.start BETWEEN %(first)s AND %(last)s
-  AND NOT EXISTS (SELECT FROM unnest(%(subject_kind)s, %(subject_id)s, %(key)s, %(start)s) AS n (kind, id, key, start)
-                  WHERE n.kind = a.subject_kind AND n.id = a.subject_id AND (%(keys)s::text[])[n.key] = a.kpi AND n.start = a.start)
+  AND (a.subject_kind, a.subject_id, a.kpi, a.start)
+      NOT IN (SELECT n.kind, n.id, (%(keys)s::text[])[n.key], n.start
+              FROM unnest(%(subject_kind)s, %(subject_id)s, %(key)s, %(start)s) AS n (kind, id, key, start))
 
 -- name: kpis_read
 SELECT array_agg(k.key), array_agg(k.subject_kind), array_agg(k.subject_id), array_agg(k.start),

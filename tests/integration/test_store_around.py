@@ -127,3 +127,25 @@ def test_what_is_read_equals_a_plain_reading_of_the_table(kawasan_url: str, chan
         wanted.update(inside.tolist())
         assert (bool(before), bool(after)) == (first <= 2, last >= len(times) - 2)
     assert readings.value.tolist() == sorted(wanted)
+
+
+def test_knowing_how_far_apart_readings_are_changes_nothing(kawasan_url: str, channels: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    minutes = np.unique(rng.integers(0, 3000, 400))
+    for one in channels:
+        store(kawasan_url, *((one, NOON_US + int(minute) * 60_000_000, float(minute)) for minute in minutes))
+    # One value of each clashes with what is stored.
+    store(kawasan_url, *((one, NOON_US + int(minutes[200]) * 60_000_000, -1.0) for one in channels))
+    first = np.sort(rng.integers(-200, 3200, 60)) * 60_000_000 + NOON_US
+    channel_id = np.repeat(np.array(channels, dtype=np.int32), 60)
+    from_us, to_us = np.tile(first, 2), np.tile(first + rng.integers(0, 90, 60) * 60_000_000, 2)
+
+    with connect(kawasan_url, Role.WRITE) as conn:
+        slowly = readings_around(conn, channel_id, from_us, to_us, 3)
+        for step_s in (60, 450, 3600):
+            step_us = np.full(len(from_us), step_s * 1_000_000)
+            quickly = readings_around(conn, channel_id, from_us, to_us, 3, step_us)
+
+            for column in ("channel_id", "ts_us", "value", "quality", "conflict"):
+                assert getattr(quickly[0], column).tolist() == getattr(slowly[0], column).tolist()
+            assert [side.tolist() for side in quickly[1:]] == [side.tolist() for side in slowly[1:]]

@@ -61,6 +61,16 @@ def test_days_that_are_not_known_well_enough_are_not_counted() -> None:
     assert weights.median.tolist() == [[3.0]]
 
 
+def test_the_open_day_is_not_counted() -> None:
+    frame, asked = days(1, BEGIN_US, [1.0, 3.0, 90.0]), np.array([BEGIN_US + 2 * DAY_US])
+
+    opened = trailing_weights(firms(1, ticked_to_us=BEGIN_US + 3 * DAY_US - 900 * SECOND_US), frame, asked)
+    closed = trailing_weights(firms(1, ticked_to_us=BEGIN_US + 3 * DAY_US), frame, asked)
+
+    assert opened.median.tolist() == [[2.0]]
+    assert closed.median.tolist() == [[3.0]]
+
+
 def test_a_gap_that_its_day_closes_is_known() -> None:
     registry = firms(1)
     frame = days(1, BEGIN_US, [7.0], measured_s=40000.0, inner_gap_s=46400.0)
