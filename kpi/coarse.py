@@ -9,13 +9,22 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from domain.frames import AmountFrame
+from domain.frames import AmountFrame, SmallArray
 from domain.registry import Park, Registry
 from domain.time import IntArray, Level, base_edges, level_edges
 from kpi.fold import folded_to
 from kpi.tree import Tree
 
-__all__ = ["Coarse", "boundaries_of", "coarse_day", "coarse_days", "joined_coarse", "merged_cells"]
+__all__ = [
+    "Coarse",
+    "boundaries_of",
+    "coarse_day",
+    "coarse_days",
+    "joined_coarse",
+    "merged_cells",
+    "of_channels",
+    "replaced_coarse",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +119,17 @@ def joined_coarse(*parts: Coarse) -> Coarse:
     """Neighbouring stretches of time as one."""
     cells = np.concatenate([*(part.cells[:-1] for part in parts), parts[-1].cells[-1:]])
     return Coarse(frame=_sorted([part.frame for part in parts]), cells=cells)
+
+
+def replaced_coarse(coarse: Coarse, channel_id: SmallArray, fresh: Coarse) -> Coarse:
+    """Amounts of some channels in place of those that stand there; cells are the same."""
+    others = _rows(coarse.frame, ~np.isin(coarse.frame.channel_id, channel_id))
+    return Coarse(frame=_sorted([others, fresh.frame]), cells=coarse.cells)
+
+
+def of_channels(frame: AmountFrame, channel_id: SmallArray) -> AmountFrame:
+    """The rows of some channels."""
+    return _rows(frame, np.isin(frame.channel_id, channel_id))
 
 
 _COLUMNS = tuple(column.name for column in fields(AmountFrame) if column.name != "level")

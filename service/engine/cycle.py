@@ -14,16 +14,10 @@ from domain.time import IntArray, Level, level_edges
 from kpi.ranges import Ranges
 from service.engine.amounts import Stamp, recompute_amounts
 from service.engine.checks import check_days
-from service.engine.indicators import (
-    all_subjects,
-    recompute_kpis,
-    subjects_of,
-    subjects_of_tenants,
-    touched_days,
-    touched_hours,
-)
+from service.engine.indicators import recompute_kpis
 from service.engine.known import Known
-from service.engine.putoff import put_off, recompute_put_off
+from service.engine.putoff import put_back, put_off, recompute_put_off
+from service.engine.touched import all_subjects, subjects_of, subjects_of_tenants, touched_days, touched_hours
 from store.amounts import stored_days
 from store.connection import database_errors
 from store.signals import notify_numbers
@@ -103,13 +97,28 @@ def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int, kn
             if len(taken.channel_id) > 1:
                 raise _SeveralSpansError(str(error)) from error
             _set_aside(conn, registry, taken, error)
+            put_back(conn, park.id, taken.contexts)
             return taken, 1
-        known.pace.took(cycle_rows, time.monotonic() - begun)
-        failed = _compute_contexts(conn, known, taken, now_us)
+        readings = _readings(known, taken)
+        spares = known.pace.spares(full=known.pace.is_full(cycle_rows, readings))
+        known.pace.took(cycle_rows, readings, time.monotonic() - begun)
+        failed = 0
+        if spares:
+            failed = _compute_contexts(conn, known, taken, now_us)
+        else:
+            put_back(conn, park.id, taken.contexts)
         notify_numbers(conn, park.key)
     if not failed:
         known.settle()
     return taken, failed
+
+
+def _readings(known: Known, taken: Taken) -> int:
+    """About how many readings some spans hold, as their channels send them."""
+    table = known.plan.table
+    own = np.isin(taken.channel_id, table.channel_id)
+    interval_us = table.interval_us[table.rows(taken.channel_id[own])]
+    return int((1 + (taken.to_us - taken.from_us)[own] // interval_us).sum())
 
 
 def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: Exception) -> None:
@@ -135,9 +144,11 @@ def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> 
     changed = touched_days(conn, known, days, ticked)
     if ticked is not None and stamp.ticked_to_us is None:
         changed = np.union1d(changed, stored_days(conn, registry.park.id))
-    changed = put_off(conn, known, subjects, changed)
-    levels = (Level.MONTH, Level.YEAR) if ticked is not None or _reaches_back(registry, changed) else (Level.MONTH,)
-    recompute_kpis(conn, known, subjects, changed, levels, stamp, hours=touched_hours(days, ticked))
+    now = put_off(conn, known, subjects, changed)
+    # A year of which days were put off is folded when these are made.
+    by_year = len(now) == len(changed) and (ticked is not None or _reaches_back(registry, changed))
+    levels = (Level.MONTH, Level.YEAR) if by_year else (Level.MONTH,)
+    recompute_kpis(conn, known, subjects, now, levels, stamp, hours=touched_hours(days, ticked))
 
 
 def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> int:

@@ -1,8 +1,7 @@
 """What an engine knows of a park from its last cycle, so that the next one reads only what is new."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -11,37 +10,29 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from domain.errors import RegistryError
-from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray, Subject, SubjectKind
-from domain.quantities import QUANTITIES
+from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray
 from domain.registry import Park, Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.atoms import Atoms
-from kpi.catalogue import for_registry
-from kpi.coarse import Coarse, boundaries_of, coarse_days
-from kpi.compute import from_hours
-from kpi.definition import Kpi
+from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
 from kpi.ranges import Ranges
-from kpi.table import ChannelTable
-from kpi.tree import Tree
 from kpi.weights import Weights
 from service.engine.kept import Kept
+from service.engine.pace import Pace
+from service.engine.plan import Plan
 from store.amounts import put_amounts, read_amounts, write_amounts
 from store.frames import final_rows
 from store.kpis import read_kpis
 from store.registry import load_parks, load_registry
 from store.spans import count_cycle
 
-__all__ = ["Known", "Pace", "Plan", "Stamp"]
+__all__ = ["Known", "Stamp"]
 
 _DAYS_KEPT = 2
 """Local days whose base intervals and hours are kept: the open one, and the one before it or after it."""
 _BACK_US = 62 * DAY_US
 """So far before the open day amounts by day are kept: the 28 of the weights, and its month. [us]"""
 _NEVER_US = int(np.iinfo(np.int64).max)
-_LONG_S = 3.0
-"""A cycle that takes longer is followed by a shorter one. [s]"""
-_LEAST_ROWS = 10_000
-"""Readings that a cycle takes in any case, as far as there are any."""
 _MONTHS_KEPT = 40
 _ONE = 2
 """Edges that one interval has."""
@@ -54,89 +45,6 @@ class Stamp:
     computed_at_us: int
     ticked_to_us: int | None
     """`park.ticked_to` before this cycle. [us UTC]"""
-
-
-class Plan:
-    """What follows from a registry at one version, however far its park is ticked."""
-
-    def __init__(self, registry: Registry) -> None:
-        """Nothing is made before it is asked for."""
-        self._registry = registry
-
-    @property
-    def park(self) -> Park:
-        """As it is now."""
-        return self._registry.park
-
-    @property
-    def registry(self) -> Registry:
-        """Its park as it is now."""
-        return self._registry
-
-    def turn(self, park: Park) -> None:
-        """The park is ticked further."""
-        if park != self._registry.park:
-            self._registry = replace(self._registry, park=park)
-
-    @cached_property
-    def tree(self) -> Tree:
-        """Its meters and channels in columns."""
-        return Tree.of(self._registry)
-
-    @cached_property
-    def table(self) -> ChannelTable:
-        """Its channels as amounts need them."""
-        return ChannelTable.of(self._registry)
-
-    @cached_property
-    def kpis(self) -> tuple[Kpi, ...]:
-        """Its whole catalogue."""
-        return for_registry(self._registry)
-
-    @cached_property
-    def with_peers(self) -> SmallArray:
-        """Channels that stand in sums with others of the park: those whose amounts are in the same unit."""
-        by_unit: dict[str, list[int]] = {}
-        for channel in self._registry.channels:
-            unit = QUANTITIES[channel.quantity].integral or channel.unit
-            by_unit.setdefault(unit, []).append(channel.id)
-        return np.array([one for ids in by_unit.values() if len(ids) > 1 for one in ids], dtype=np.int32)
-
-    @cached_property
-    def by_hours(self) -> tuple[tuple[Kpi, ...], tuple[Kpi, ...]]:
-        """The KPIs whose days follow from their hours, and the others that are made for days."""
-        daily = [kpi for kpi in self.kpis if kpi.made_at(Level.DAY)]
-        return tuple(kpi for kpi in daily if from_hours(kpi)), tuple(kpi for kpi in daily if not from_hours(kpi))
-
-    @cached_property
-    def subjects(self) -> tuple[Subject, ...]:
-        """The park and its tenants: those whose KPIs are stored."""
-        tenants = (Subject(kind=SubjectKind.TENANT, id=tenant.id) for tenant in self._registry.tenants)
-        return (Subject(kind=SubjectKind.PARK, id=self.park.id), *tenants)
-
-    @cached_property
-    def boundaries(self) -> IntArray:
-        """See :func:`kpi.coarse.boundaries_of`. [us UTC]"""
-        return boundaries_of(self._registry, self.tree)
-
-
-class Pace:
-    """How many readings a cycle takes, so that an import leaves time for what has just come."""
-
-    def __init__(self) -> None:
-        """As many as are allowed, until a cycle takes too long."""
-        self._share = 1.0
-
-    def rows(self, most: int) -> int:
-        """About how many readings the next cycle may load, of at most so many."""
-        return max(min(most, _LEAST_ROWS), int(most * self._share))
-
-    def took(self, most: int, seconds: float) -> None:
-        """A cycle took so long. [s]"""
-        if seconds > _LONG_S:
-            self._share = max(_LEAST_ROWS / most, self._share * max(0.25, _LONG_S / seconds))
-        elif seconds < _LONG_S / 2:
-            self._share = min(1.0, self._share * 2)
 
 
 class Known:
@@ -163,6 +71,7 @@ class Known:
         self._year: Atoms | None = None
         self._months: set[int] = set()
         self._coarse: dict[tuple[int, int], Coarse] = {}
+        self._stale: dict[tuple[int, int], list[SmallArray]] = {}
         self._weights: dict[bytes, Weights] = {}
         self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
 
@@ -213,6 +122,7 @@ class Known:
         self._hours.clear()
         self._year = None
         self._coarse.clear()
+        self._stale.clear()
         self._weights.clear()
         self._written.clear()
 
@@ -286,10 +196,12 @@ class Known:
             one = found if kept is whole and found is not None else kept.difference(ranges, frame)
             kept.replace(ranges, frame, one, self._final(frame, stamp)[one.changed])
         if frame.level is Level.DAY and len(ranges):
-            first_us, last_us = int(ranges.from_us.min()), int(ranges.to_us.max())
-            if first_us < self._open_us:
+            if int(ranges.from_us.min()) < self._open_us:
                 self._weights.clear()
-            self._coarse = {key: one for key, one in self._coarse.items() if key[1] <= first_us or key[0] >= last_us}
+            for start_us, stop_us in self._coarse:
+                touched = ranges.channel_id[(ranges.from_us < stop_us) & (ranges.to_us > start_us)]
+                if len(touched):
+                    self._stale.setdefault((start_us, stop_us), []).append(touched)
 
     def _final(self, frame: AmountFrame, stamp: Stamp) -> NDArray[np.bool_]:
         park = self.plan.park
@@ -376,11 +288,18 @@ class Known:
         ends = [start_us, *edges[(edges > start_us) & (edges < stop_us)].tolist(), stop_us]
         parts = []
         for key in pairwise(ends):
+            stale = np.unique(np.concatenate(self._stale.pop(key, [self.plan.table.channel_id[:0]])))
             if key not in self._coarse:
                 if len(self._coarse) >= _MONTHS_KEPT:
                     self._coarse.clear()
                 days = self.days(conn, self.plan.table.channel_id, *key)
                 self._coarse[key] = coarse_days(park, self.plan.boundaries, days, *key)
+            elif len(stale):
+                # An import changes few channels, but all the days that there are.
+                kept = self._kept_days(conn, *key)
+                days = read_amounts(conn, Level.DAY, stale, *key) if kept is None else of_channels(kept, stale)
+                fresh = coarse_days(park, self.plan.boundaries, days, *key)
+                self._coarse[key] = replaced_coarse(self._coarse[key], stale, fresh)
             parts.append(self._coarse[key])
         return parts
 

@@ -17,7 +17,7 @@ from service.engine.indicators import fold_periods, recompute_kpis
 from service.engine.known import Known, Stamp
 from store.spans import append_contexts, contexts_remain
 
-__all__ = ["put_off", "recompute_put_off"]
+__all__ = ["put_back", "put_off", "recompute_put_off"]
 
 _AT_ONCE = 1_000_000
 """Base amounts that a cycle reads for the KPIs of past days without thinking twice."""
@@ -40,6 +40,12 @@ def put_off(conn: Connection[Any], known: Known, subjects: tuple[Subject, ...], 
         return days_us
     _append(conn, known, subjects, days_us[past])
     return days_us[~past]
+
+
+def put_back(conn: Connection[Any], park_id: int, contexts: tuple[tuple[int, int, int], ...]) -> None:
+    """Put back what was taken and not made: (tenant, from, to) each. [us UTC]"""
+    table = np.array(contexts, dtype=np.int64).reshape(-1, 3)
+    append_contexts(conn, park_id, table[:, 0].astype(np.int32), table[:, 1], table[:, 2])
 
 
 def recompute_put_off(
