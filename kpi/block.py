@@ -115,6 +115,10 @@ class Block:
 
     def only(self, chosen: IntArray | BoolArray) -> "Block":
         """Some of the entries, in the same order."""
+        if chosen.dtype == np.bool_:
+            if chosen.all():
+                return self
+            chosen = np.flatnonzero(chosen)
         whole = {"shape", "edges", "keyed"}
         columns = {one.name: getattr(self, one.name)[chosen] for one in fields(self) if one.name not in whole}
         return replace(self, **columns)

@@ -88,6 +88,7 @@ def _near(
     Where a channel sends regularly, one look into the index per span is enough.
     """
     parts = []
+    conn.execute(query("around_one_by_one"), {"choose": "off"})
     for number in _together(lowest, highest):
         cursor = conn.execute(
             query("around_near"),
@@ -101,6 +102,7 @@ def _near(
             binary=True,
         )
         parts.append(columns_of(cursor, Element.INTEGER, Element.INSTANT, Element.FLOAT, Element.INTEGER))
+    conn.execute(query("around_one_by_one"), {"choose": "on"})
     number, ts_us, value, quality = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((ts_us, number))
     number, ts_us = number[order], ts_us[order]
@@ -178,6 +180,7 @@ def _rows(
 ) -> list[NDArray[Any]]:
     channel_id, from_us, to_us, lowest, highest = spans
     parts = []
+    conn.execute(query("around_one_by_one"), {"choose": "off"})
     for number in _together(lowest, highest):
         cursor = conn.execute(
             query("around_readings"),

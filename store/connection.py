@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.errors import DataError, InputError, NotAllowed, SettingsError, Unavailable
 from store.arrays import register_arrays
+from store.behind import Behind
 
 __all__ = ["AsyncPool", "Role", "connect", "database_errors", "open_pool"]
 
@@ -148,7 +149,7 @@ def connect(
     """
     text = _conninfo(url, role, application)
     try:
-        conn = psycopg.connect(text, autocommit=autocommit)
+        conn = Behind.connect(text, autocommit=autocommit)
     except psycopg.Error as error:
         raise _refused(url, role, error) from error
     register_arrays(conn)
