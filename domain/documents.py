@@ -105,9 +105,14 @@ def _follows(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
 
 def _sentence(document: object, details: ErrorDetails, model: type[BaseModel], kind: DocumentKind) -> str:
     place = details["loc"]
-    names = _names(document, place, kind)
+    names = _names(document, _fields_alone(place), kind)
     where = f" ({', '.join(names)})" if names else ""
-    return f"{_written(place)}: {_what(details, model, kind)}{where}"
+    return f"{_written(_fields_alone(place))}: {_what(details, model, kind)}{where}"
+
+
+def _fields_alone(place: _Place) -> _Place:
+    """A place without the tags that tell the shapes of one field apart: no field has a space in its name."""
+    return tuple(step for step in place if isinstance(step, int) or " " not in step)
 
 
 def _written(place: _Place) -> str:

@@ -106,6 +106,8 @@ class TableMessage:
     payload: bytes
     ts_us: int
     """End of the last row in it: when a meter would have sent it. [us UTC]"""
+    rows: tuple[int, ...]
+    """Which row each of its readings was made of, counted from 1."""
 
 
 def parse_mapping(text: str) -> TableMapping:
@@ -131,7 +133,9 @@ def mapping_schema() -> dict[str, Any]:
     return TableMapping.model_json_schema()
 
 
-def table_messages(mapping: TableMapping, rows: Iterable[Row]) -> Iterator[TableMessage]:
+def table_messages(
+    mapping: TableMapping, rows: Iterable[Row], *, past_bad_times: bool = False
+) -> Iterator[TableMessage]:
     """
     Messages of the rows of a table, in order.
 
@@ -140,18 +144,25 @@ def table_messages(mapping: TableMapping, rows: Iterable[Row]) -> Iterator[Table
     last one with an amount ended, the unchanged register is read at its start too: what the row
     holds belongs to the row, and not to the gap before it.
 
+    Parameters
+    ----------
+    past_bad_times : bool
+        Send a time that cannot be read as it stands too, to be rejected with its values, and go on. Not in the first row,
+        where the mapping must be wrong, and not where a column is cumulative: all sums after it would be wrong.
+
     Raises
     ------
     InputError
         A column is missing, a time cannot be read, or an amount to be summed is no number; names row and column.
     """
-    reader = _Reader(mapping=mapping)
-    waiting: dict[str, list[dict[str, Any]]] = {}
+    forgiving = past_bad_times and not any(one.cumulative for one in mapping.columns)
+    reader = _Reader(mapping=mapping, forgiving=forgiving)
+    waiting: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     last_us: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
         stop_us, readings = reader.readings(row, number)
         for topic, reading in readings:
-            waiting.setdefault(topic, []).append(reading)
+            waiting.setdefault(topic, []).append((number, reading))
             last_us[topic] = stop_us
             if len(waiting[topic]) >= mapping.readings_per_message:
                 yield _message(topic, waiting.pop(topic), stop_us)
@@ -159,9 +170,11 @@ def table_messages(mapping: TableMapping, rows: Iterable[Row]) -> Iterator[Table
         yield _message(topic, held, last_us[topic])
 
 
-def _message(topic: str, held: list[dict[str, Any]], ts_us: int) -> TableMessage:
-    content = held[0] if len(held) == 1 else {"readings": held}
-    return TableMessage(topic=topic, payload=json.dumps(content, separators=(",", ":")).encode(), ts_us=ts_us)
+def _message(topic: str, held: list[tuple[int, dict[str, Any]]], ts_us: int) -> TableMessage:
+    readings = [reading for _, reading in held]
+    content = readings[0] if len(readings) == 1 else {"readings": readings}
+    payload = json.dumps(content, separators=(",", ":")).encode()
+    return TableMessage(topic=topic, payload=payload, ts_us=ts_us, rows=tuple(number for number, _ in held))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,6 +182,8 @@ class _Reader:
     """Makes readings of rows; holds the registers of cumulative columns, and the last time without an offset."""
 
     mapping: TableMapping
+    forgiving: bool
+    """Whether rows whose time cannot be read are passed on."""
     totals: dict[int, Decimal] = field(default_factory=dict)
     counted_to_us: dict[int, int] = field(default_factory=dict)
     last_us: int | None = None
@@ -177,7 +192,13 @@ class _Reader:
         """End of a row; topic and reading for each meter and time that it speaks of."""
         if number == 1:
             _check_columns(self.mapping, row)
-        start_us, stop_us = self._covered(row, number)
+        try:
+            start_us, stop_us = self._covered(row, number)
+        except InputError:
+            # Where not even the first row can be read it is the mapping that is wrong.
+            if not self.forgiving or number == 1:
+                raise
+            return self.last_us or 0, self._timeless(row)
         groups: dict[tuple[str, int], dict[str, Any]] = {}
         for place, one in enumerate(self.mapping.columns):
             for ts_us, value in self._values(place, self._cell(row, one.column), number, start_us, stop_us):
@@ -188,6 +209,17 @@ class _Reader:
                     reading.setdefault("units", {})[one.quantity] = one.unit
         in_time = sorted(groups.items(), key=lambda group: group[0][1])
         return stop_us, [(topic, reading) for (topic, _), reading in in_time]
+
+    def _timeless(self, row: Row) -> list[tuple[str, dict[str, Any]]]:
+        """Readings of a row whose time nobody can read; the text of the time is said to be none even where it looks like one."""
+        text = (row[self.mapping.time.column] or "").strip()[:80]
+        found: dict[str, dict[str, Any]] = {}
+        for one in self.mapping.columns:
+            if said := self._cell(row, one.column):
+                topic = f"kawasan/v1/{self.mapping.park}/{one.tenant}/{one.meter}"
+                reading = found.setdefault(topic, {"ts": f"{text} (not as mapped)", "values": {}})
+                reading["values"][one.quantity] = said
+        return list(found.items())
 
     def _cell(self, row: Row, column: str) -> str:
         text = (row[column] or "").strip()

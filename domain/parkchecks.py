@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from domain.alarmchecks import alarm_problems, contact_problems
 from domain.channelchecks import channel_mistakes, dates_mistakes
 from domain.parkentries import ChannelEntry, Life, MeterEntry, ParkEntry, ParkFile, RuleEntry, TenantEntry, life_of
 from domain.quantities import CONCENTRATIONS, QUANTITIES
@@ -102,6 +103,8 @@ def mistakes(park_file: ParkFile) -> tuple[str, ...]:
         *(sentence for tenant in park_file.tenants for sentence in _tenant(site, tenant)),
         *(sentence for point in site.points for sentence in _meter(site, point)),
         *_rules(site),
+        *alarm_problems(park_file),
+        *contact_problems(park_file.contacts),
     )
 
 

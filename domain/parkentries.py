@@ -6,11 +6,14 @@ Frozen values that pydantic checks one by one. What relates two places to each o
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
+from domain.alarmentries import AlarmEntry, ContactEntry
+from domain.alarms import Authority
 from domain.registry import Exchange, Kind, MeterRole, RuleStatistic, RuleWindow, Stamp, Statistic
+from domain.shapes import Finite, Key, Positive, Shape
 from domain.time import from_datetime
 
 __all__ = [
@@ -31,28 +34,20 @@ __all__ = [
     "starts",
 ]
 
-Key = Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
 
 def modulus_of(digits: int | None, digit_value: float) -> float | None:
     """Where a register of so many digits starts again from zero; None where their number is not said. [canonical unit]"""
     return None if digits is None else 10.0**digits * digit_value
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class MultiplierEntry(_Entry):
+class MultiplierEntry(Shape):
     """The factor between the device's own index and the canonical unit, from a moment on."""
 
     valid_from: AwareDatetime
     factor: Positive
 
 
-class ExchangeEntry(_Entry):
+class ExchangeEntry(Shape):
     """A device taken down and another put up, with both readings of this channel at that moment."""
 
     at: AwareDatetime
@@ -84,14 +79,14 @@ class ExchangeEntry(_Entry):
         )
 
 
-class UnitEntry(_Entry):
+class UnitEntry(Shape):
     """The unit in which the source publishes, from a moment on; only its factor is applied."""
 
     valid_from: AwareDatetime
     unit: str
 
 
-class OutageEntry(_Entry):
+class OutageEntry(Shape):
     """A time in which the meter is out of service: nothing is expected of it."""
 
     valid_from: AwareDatetime
@@ -100,7 +95,7 @@ class OutageEntry(_Entry):
     reason: str = Field(min_length=1, max_length=500)
 
 
-class DeviceEntry(_Entry):
+class DeviceEntry(Shape):
     """A device on the meter from one time to another."""
 
     serial: str = Field(min_length=1, max_length=100)
@@ -108,7 +103,7 @@ class DeviceEntry(_Entry):
     valid_to: AwareDatetime | None = None
 
 
-class ChannelEntry(_Entry):
+class ChannelEntry(Shape):
     """One quantity of a meter."""
 
     quantity: str
@@ -142,7 +137,7 @@ class ChannelEntry(_Entry):
         return modulus_of(self.digits, self.digit_value)
 
 
-class MeterEntry(_Entry):
+class MeterEntry(Shape):
     """A metering point."""
 
     key: Key
@@ -161,7 +156,7 @@ class MeterEntry(_Entry):
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
 
 
-class TenantEntry(_Entry):
+class TenantEntry(Shape):
     """A resident firm; the key `_park` stands for the operator."""
 
     key: Key
@@ -173,7 +168,7 @@ class TenantEntry(_Entry):
     meters: tuple[MeterEntry, ...] = ()
 
 
-class RuleEntry(_Entry):
+class RuleEntry(Shape):
     """A limit on one quantity of one compliance point."""
 
     key: Key
@@ -188,11 +183,13 @@ class RuleEntry(_Entry):
     legal_basis: str = Field(min_length=1, max_length=500)
     confirmed: bool = False
     """Whether somebody read the limit in the document that `legal_basis` names."""
+    authority: Authority = Authority.NATIONAL
+    """Who set it: `permit`, `estate` or `national`. Of limits of one channel with the same statistic and window, the first of these holds."""
     valid_from: AwareDatetime | None = None
     valid_to: AwareDatetime | None = None
 
 
-class ParkEntry(_Entry):
+class ParkEntry(Shape):
     """The park itself."""
 
     key: Key
@@ -206,8 +203,8 @@ class ParkEntry(_Entry):
     """From when readings are taken; everything below that says no other time starts then."""
 
 
-class ParkFile(_Entry):
-    """A park, its tenants, their meters and channels, and its compliance rules.
+class ParkFile(Shape):
+    """A park, its tenants, their meters and channels, its compliance rules, its alarms and who is told of them.
 
     In a file, fields of the topmost level that begin with `x-` may hold anything: they are the place
     for YAML anchors, and are left out before the rest is read.
@@ -218,6 +215,8 @@ class ParkFile(_Entry):
     park: ParkEntry
     tenants: tuple[TenantEntry, ...] = ()
     rules: tuple[RuleEntry, ...] = ()
+    alarms: tuple[AlarmEntry, ...] = ()
+    contacts: tuple[ContactEntry, ...] = ()
 
 
 def starts(own: datetime | None, above: datetime) -> datetime:

@@ -7,6 +7,7 @@ The JSON schema is :func:`json_schema`.
 
 from typing import Any
 
+from domain.alarmentries import ALARM_SHAPES
 from domain.documents import DocumentKind, Format, read_document
 from domain.parkchecks import mistakes, networks
 from domain.parkentries import (
@@ -63,8 +64,16 @@ _KIND = DocumentKind(
         "units": UnitEntry,
         "outages": OutageEntry,
         "rules": RuleEntry,
+        **ALARM_SHAPES,
     },
-    named_by={"tenants": "key", "meters": "key", "channels": "quantity", "rules": "key"},
+    named_by={
+        "tenants": "key",
+        "meters": "key",
+        "channels": "quantity",
+        "rules": "key",
+        "alarms": "key",
+        "contacts": "key",
+    },
 )
 
 

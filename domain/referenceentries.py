@@ -8,9 +8,9 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 
-from domain.parkentries import Finite, Key, Positive
+from domain.shapes import Finite, Key, Positive, Shape
 
 __all__ = [
     "BlockEntry",
@@ -72,11 +72,7 @@ Days = Annotated[tuple[DayWord, ...], BeforeValidator(_listed), Field(min_length
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class ReferenceEntry(_Shape):
+class ReferenceEntry(Shape):
     """What every reference says of itself."""
 
     valid_from: AwareDatetime
@@ -99,7 +95,7 @@ class FactorEntry(ReferenceEntry):
     """Grid, country or plant that it is for."""
 
 
-class WindowEntry(_Shape):
+class WindowEntry(Shape):
     """A stretch of the local clock on some kinds of day."""
 
     days: Days = ("all",)
@@ -118,7 +114,7 @@ class WindowEntry(_Shape):
         return _minutes(self.clock)
 
 
-class BlockEntry(_Shape):
+class BlockEntry(Shape):
     """A part of the clock with a price of its own."""
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
@@ -186,7 +182,7 @@ class CheckEntry(ReferenceEntry):
     limits: dict[str, Finite] = Field(min_length=1)
 
 
-class ReferenceFile(_Shape):
+class ReferenceFile(Shape):
     """Everything that a park's numbers are made with beside readings and entered values.
 
     In a file, fields of the topmost level that begin with `x-` may hold anything: they are the place

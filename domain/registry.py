@@ -11,6 +11,9 @@ from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from domain.alarmrules import AlarmRule
+from domain.alarms import Authority
+from domain.notifications import Contact
 from domain.references import References
 
 __all__ = [
@@ -256,6 +259,8 @@ class ComplianceRule:
     confirmed: bool
     valid_from_us: int
     valid_to_us: int | None
+    authority: Authority = Authority.NATIONAL
+    """Who set it: of limits alike but for that, the one of the first authority holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +273,9 @@ class Registry:
     channels: tuple[Channel, ...]
     rules: tuple[ComplianceRule, ...] = ()
     references: References = field(default_factory=References)
+    alarm_rules: tuple[AlarmRule, ...] = ()
+    """Every dated version, in order of key and time."""
+    contacts: tuple[Contact, ...] = ()
 
     @cached_property
     def tenant_by_id(self) -> MappingProxyType[int, Tenant]:

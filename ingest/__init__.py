@@ -1,7 +1,7 @@
 """MQTT bytes become readings in columns or rejections, are committed, and only then acknowledged."""
 
 from ingest.directory import Directory
-from ingest.files import Imported, import_rows
+from ingest.files import Imported, Told, import_rows
 from ingest.metrics import IngestMetrics
 from ingest.receiver import MqttReceiver
 from ingest.reception import Delivery, Receiver, Reception
@@ -19,6 +19,7 @@ __all__ = [
     "Receiver",
     "Reception",
     "Sink",
+    "Told",
     "Writer",
     "decode",
     "import_rows",

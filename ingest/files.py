@@ -1,14 +1,15 @@
 """Files without MQTT: rows become messages, and take the same way through decoder, ledger and queue."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from domain.mapping import TableMapping, TableMessage, table_messages
-from domain.readings import Message, Outcome
+from domain.readings import Batch, Message, Outcome
 from ingest.writer import Writer
 
-__all__ = ["Imported", "import_rows"]
+__all__ = ["Imported", "Told", "import_rows"]
 
 _EARLIEST_US = -62_135_596_800_000_000
 _MESSAGES_AT_ONCE = 2000
@@ -22,6 +23,14 @@ class Imported:
     outcome: Outcome
 
 
+class Told(Protocol):
+    """Who is told what became of messages."""
+
+    def __call__(self, batch: Batch, made: Sequence[TableMessage]) -> None:
+        """Take a batch that was committed, and what its messages were made of, in the same order."""
+        ...
+
+
 def import_rows(
     writer: Writer,
     mapping: TableMapping,
@@ -29,16 +38,20 @@ def import_rows(
     *,
     name: str,
     now_us: Callable[[], int],
+    told: Told | None = None,
 ) -> Iterator[Imported]:
     """
     Import the rows of a table; yields the outcome of each committed part.
 
-    Old times are taken: an import says itself how far back it goes.
+    Old times are taken: an import says itself how far back it goes. A row whose time cannot be read is set aside like any
+    other value that is wrong, unless it is the first or a column is cumulative.
 
     Parameters
     ----------
     name : str
         Of the import, for the ledger (`import:<name>`).
+    told : Told, optional
+        Is told of every batch that was committed, before its outcome is yielded.
 
     Raises
     ------
@@ -47,10 +60,17 @@ def import_rows(
     Unavailable
         The database is away; importing the whole file again is safe.
     """
-    made = table_messages(mapping, rows)
+    made = table_messages(mapping, rows, past_bad_times=True)
     while part := list(itertools.islice(made, _MESSAGES_AT_ONCE)):
-        outcome = writer.write([_message(one, name, now_us()) for one in part])
-        yield Imported(messages=len(part), outcome=outcome)
+        messages = [_message(one, name, now_us()) for one in part]
+        # Two lines that are alike make messages that are equal, so they are told apart by what they are, not what they say.
+        origin = {id(message): one for message, one in zip(messages, part, strict=True)}
+
+        def tell(batch: Batch, origin: dict[int, TableMessage] = origin) -> None:
+            if told is not None:
+                told(batch, [origin[id(message)] for message in batch.messages])
+
+        yield Imported(messages=len(part), outcome=writer.write(messages, tell))
 
 
 def _message(one: TableMessage, name: str, now_us: int) -> Message:

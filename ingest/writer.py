@@ -93,9 +93,15 @@ class Writer:
                 told = receiver.acknowledge(deliveries[begin:end])
                 self._metrics.acknowledged(told, end - begin - told)
 
-    def write(self, messages: Sequence[Message]) -> Outcome:
+    def write(self, messages: Sequence[Message], tell: Callable[[Batch], None] = lambda _: None) -> Outcome:
         """
         Decode and commit messages; halves them until the one that the database refuses is a rejection.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+        tell : callable
+            Called with each part after it is committed.
 
         Raises
         ------
@@ -107,14 +113,14 @@ class Writer:
         batch = self._decoded(messages)
         total = Outcome()
         for begin, end in ranges(batch, _MOST_VALUES):
-            total = sum_of(total, self._committed(part_of(batch, begin, end)))
+            total = sum_of(total, self._committed(part_of(batch, begin, end), tell))
         return total
 
     def refresh(self) -> None:
         """Load the directory again before the next batch: the registry has changed."""
         self._is_stale.set()
 
-    def _committed(self, batch: Batch) -> Outcome:
+    def _committed(self, batch: Batch, tell: Callable[[Batch], None] = lambda _: None) -> Outcome:
         begun = time.perf_counter()
         try:
             outcome = self._sink.write(batch)
@@ -123,9 +129,11 @@ class Writer:
             if messages > 1:
                 _log.warning("the database refuses a batch, halving it", messages=messages)
                 halves = part_of(batch, 0, messages // 2), part_of(batch, messages // 2, messages)
-                return sum_of(self._committed(halves[0]), self._committed(halves[1]))
+                return sum_of(self._committed(halves[0], tell), self._committed(halves[1], tell))
             _log.error("the database refuses a message, setting it aside", source=batch.sources[0])
-            outcome = self._sink.write(refused_by_database(batch, error))
+            batch = refused_by_database(batch, error)
+            outcome = self._sink.write(batch)
+        tell(batch)
         self._metrics.written(outcome, len(batch.messages), time.perf_counter() - begun)
         return outcome
 

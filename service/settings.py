@@ -31,11 +31,13 @@ PREFIX = "KAWASAN_"
 """Every environment variable that is a setting begins with this."""
 
 _CONFIG = f"{PREFIX}CONFIG"
-_SECRETS = ("database_url", "mqtt_url")
+_SECRETS = ("database_url", "mqtt_url", "smtp_url", "webhook_secret")
 _CLOSE = 0.7
+_LEAST_SECRET = 16
 _TESTS = f"{PREFIX}TEST_"
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Hosts = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,260}$")], ...], NoDecode]
 Keys = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")], ...], NoDecode]
 
 
@@ -74,12 +76,26 @@ class Settings(BaseSettings):
     """About how many readings the engine takes on in one cycle."""
     cycle_s: float = Field(default=2.0, ge=0.1, le=3600)
     """The engine looks for work at least this often, besides being woken. [s]"""
+    smtp_url: SecretStr | None = None
+    """The SMTP server for alarms by e-mail, as `smtp://user:password@host:587`, or `smtps://` for TLS from the start. Secret."""
+    smtp_from: str | None = Field(default=None, pattern=r"^[^\s@<>,;:\"]{1,64}@[^\s@<>,;:\"]{1,253}$")
+    """The address that alarms by e-mail come from."""
+    webhook_secret: SecretStr | None = None
+    """Key that calls of webhooks are signed with; not set: they are not signed. Secret."""
+    webhook_allow: Hosts = ()
+    """Hosts (`alarms.plant.local`, `10.0.0.7:8080`) that a webhook may reach although they are inner, separated by commas."""
     host: str = Field(default="127.0.0.1", min_length=1)
     """Address that the server listens on."""
     port: int = Field(default=8321, ge=1, le=65_535)
     """TCP port that the server listens on."""
     cookie_secure: bool = False
     """Whether the login cookie is sent over HTTPS only; switch it on behind a TLS proxy."""
+    session_idle_min: float = Field(default=720.0, ge=1, le=525_600)
+    """A login of the pages ends when it was not used for this long. [min]"""
+    session_days: float = Field(default=30.0, ge=0.01, le=365)
+    """A login of the pages ends after this long in any case. [d]"""
+    requests_per_min: int = Field(default=6000, ge=0, le=10_000_000)
+    """How many requests a user may send to the API in a minute, at once or spread, to each server process; 0: any number."""
     ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -89,7 +105,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     """Folder of the demo; default: `.kawasan` in the current folder."""
 
-    @field_validator("parks", mode="before")
+    @field_validator("parks", "webhook_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
@@ -104,15 +120,22 @@ class Settings(BaseSettings):
     @field_validator("mqtt_url")
     @classmethod
     def _broker(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        parts = urlsplit(value.get_secret_value())
-        try:
-            right = parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and (parts.port or 1) > 0
-        except ValueError:
-            right = False
-        if not right:
+        if value is not None and not _is_address(value, "mqtt", "mqtts"):
             raise ValueError("must be written as mqtt://user:password@host:1883, or mqtts:// for TLS")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_address(value, "smtp", "smtps"):
+            raise ValueError("must be written as smtp://user:password@host:587, or smtps:// for TLS from the start")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _LEAST_SECRET:
+            raise ValueError(f"must have {_LEAST_SECRET} characters or more, or it could be guessed")
         return value
 
     @classmethod
@@ -149,6 +172,14 @@ class Settings(BaseSettings):
             It is not set.
         """
         return _needed(self.mqtt_url, "mqtt_url", "mqtt://user:password@host:1883")
+
+
+def _is_address(url: SecretStr, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(url.get_secret_value())
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def _needed(secret: SecretStr | None, name: str, example: str) -> str:
@@ -249,9 +280,13 @@ def _secret_files(mistakes: list[str]) -> dict[str, str]:
             mistakes.append(f"{variable} and {PREFIX}{name.upper()} are both set; leave one of them out")
             continue
         try:
-            found[name] = Path(place).read_text(encoding="utf-8").strip()
+            secret = Path(place).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             mistakes.append(f"{variable} names {place}, which cannot be read: {getattr(error, 'strerror', error)}")
+        else:
+            # A unit of systemd does not start where a file that it hands over is missing, so one may be empty instead.
+            if secret:
+                found[name] = secret
     return found
 
 

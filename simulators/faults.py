@@ -42,6 +42,8 @@ class FaultKind(StrEnum):
     """Gauges repeat what they read when it began."""
     SPIKE = "spike"
     """One reading in about ten is `size` times too large."""
+    SLUG = "slug"
+    """Gauges read `size` when it begins (without one: twice what they would), and go up and down from there as they would have."""
     CLOCK = "clock"
     """The meter's clock is `size` seconds ahead (negative: behind)."""
     BROKEN = "broken"
@@ -56,9 +58,11 @@ _USUAL_SIZE: Mapping[FaultKind, float] = {
     FaultKind.CLOCK: 7 * 3600,
 }
 _FOR_GOOD = frozenset({FaultKind.RESET, FaultKind.ROLLOVER})
-_IN_SCHEDULES = tuple(kind for kind in FaultKind if kind not in _FOR_GOOD)
-"""A rollover or reset changes a register for good, and every later one would hit the same register again."""
+_IN_SCHEDULES = tuple(kind for kind in FaultKind if kind not in _FOR_GOOD and kind is not FaultKind.SLUG)
+"""A rollover or reset changes a register for good, and every later one would hit the same register again. A slug is no fault
+of a meter: simulated plants have their own."""
 _SPIKE_EVERY = 10
+_USUAL_SLUG = 2.0
 
 LONGEST_US = 2 * DAY_US
 """No fault of a schedule lasts longer. [us]"""
@@ -237,12 +241,24 @@ def _spike(park: SimulatedPark, report: Report, quantity: str, fault: Fault) -> 
     return round(value * fault.amount, 9) if hit else value
 
 
+def _slug(park: SimulatedPark, report: Report, quantity: str, fault: Fault) -> float:
+    channel, value = park.channel(report.place, quantity), report.values[quantity]
+    if channel.entry.kind is not Kind.GAUGE:
+        return value
+    at_first = park.value(report.place, quantity, fault.start_us)
+    if fault.size is None:
+        return round(_USUAL_SLUG * value, 9)
+    # A gauge that stood at nothing has no course to follow.
+    return round(fault.size * value / at_first if at_first else fault.size, 9)
+
+
 _CHANGES: Mapping[FaultKind, Callable[[SimulatedPark, Report, str, Fault], float]] = {
     FaultKind.JITTER: _jitter,
     FaultKind.RESET: _reset,
     FaultKind.ROLLOVER: _rollover,
     FaultKind.FROZEN: _frozen,
     FaultKind.SPIKE: _spike,
+    FaultKind.SLUG: _slug,
 }
 
 

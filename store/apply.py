@@ -11,6 +11,7 @@ from psycopg.rows import DictRow, dict_row
 from domain.errors import RegistryError
 from domain.parkfile import ParkFile
 from domain.time import to_datetime
+from store.alarmsapplied import bring_alarm_rules, bring_contacts
 from store.connection import database_errors
 from store.dated import Dated, Fact, Facts, supersede, written
 from store.statements import query
@@ -38,7 +39,7 @@ class Change:
     """One thing that applying a park file changed."""
 
     subject: str
-    """`park x`, `tenant x/y`, `meter x/y/z` or `channel x/y/z/quantity`."""
+    """`park x`, `tenant x/y`, `meter x/y/z`, `channel x/y/z/quantity`, `alarm x/key` or `contact x/key`."""
     what: str
     """For people: `name changed from "A" to "B"`, `added`, `closed` ..."""
 
@@ -77,7 +78,7 @@ def apply_park(conn: Connection[Any], park_file: ParkFile, *, now_us: int | None
     longer names is closed at `now_us`. Dated facts are superseded, never updated. Whatever changes
     numbers puts the spans it changes into the queue, in the same transaction; if anything changed, the
     park's version is raised and `kawasan_registry` notified. A new time zone or base interval makes all
-    amounts and KPIs of the park anew.
+    amounts and KPIs of the park anew. Of alarm rules and contacts, see :mod:`store.alarmsapplied`.
 
     Parameters
     ----------
@@ -89,7 +90,8 @@ def apply_park(conn: Connection[Any], park_file: ParkFile, *, now_us: int | None
     Raises
     ------
     RegistryError
-        The file names a park, tenant or meter that it does not describe: it was not checked.
+        The file names a park, tenant or meter that it does not describe: it was not checked. Or it has an alarm rule of the key of
+        one that somebody entered by the API.
     Unavailable
         The database is away, or the connection's role may not do it.
     """
@@ -104,6 +106,7 @@ def apply_park(conn: Connection[Any], park_file: ParkFile, *, now_us: int | None
         _channels(application, wanted.channels)
         _facts(application, wanted)
         _rules(application, wanted)
+        _alarms(application, park_file)
         application.touched.append(conn)
         step = 1 if application.changes else 0
         document = {"id": application.park_id, "step": step, "document": park_file.model_dump_json()}
@@ -146,6 +149,7 @@ def _park(conn: Connection[Any], key: str, wanted: Wanted, now: datetime) -> _Ap
         # The intervals themselves are others now: rows of the old ones would stand between the new.
         conn.execute(query("apply_forget_amounts"), {"park_id": current["id"]})
         conn.execute(query("apply_forget_kpis"), {"park_id": current["id"]})
+        conn.execute(query("alarm_rules_again"), {"park_id": current["id"]})
         for row in application.rows("apply_channels").values():
             application.touched.silence(row["id"], row["valid_from"], row["valid_to"])
             application.touched.readings(row["id"])
@@ -306,3 +310,14 @@ def _rules(application: _Application, rows: Wanted) -> None:
     for fact in supersede(application.conn, _RULES, application.park_id, now, wanted):
         application.say("channel", places[fact.owner], fact.what)
         application.touched.readings(fact.owner, fact.start)
+
+
+def _alarms(application: _Application, file: ParkFile) -> None:
+    of_park = {"begins": file.park.valid_from, "now": application.now}
+    contacts = bring_contacts(application.conn, application.park_id, file.contacts, **of_park)
+    rules = bring_alarm_rules(application.conn, application.park_id, file.alarms, **of_park)
+    for word, changed in (("contact", contacts), ("alarm", rules)):
+        for key, what in changed:
+            application.say(word, key, what)
+    if rules:
+        application.conn.execute(query("alarm_wake"), {"park_id": application.park_id})

@@ -1,5 +1,6 @@
 """Values that claim a key which another value holds: duplicates told from conflicts, and conflicts kept."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from store.columns import CONFLICT, DUPLICATE, Arranged
 from store.keys import Keys, time_bounds
 from store.statements import query
 
-__all__ = ["settle_conflicts"]
+__all__ = ["foreseen_conflicts", "settle_conflicts"]
 
 
 def settle_conflicts(
@@ -33,17 +34,7 @@ def settle_conflicts(
     """
     fate = np.full(len(arranged), DUPLICATE, dtype=np.int8)
     touched = np.zeros(len(arranged.first), dtype=np.bool_)
-    contends = np.ones(len(arranged), dtype=np.bool_)
-    contends[arranged.first[keys.ours]] = False
-    rows = np.flatnonzero(contends)
-    if not len(rows):
-        return fate, touched
-    half_step = _half_steps(conn, arranged.channel_id[rows])
-    key = arranged.key[rows]
-    with np.errstate(over="ignore"):  # two values may lie further apart than a float can say
-        near = np.abs(arranged.value[rows] - keys.value[key]) <= half_step
-    differs = ~(near & (arranged.quality[rows] == keys.quality[key]))
-    rows, half_step = rows[differs], half_step[differs]
+    rows, half_step = _differing(conn, arranged, keys)
     if not len(rows):
         return fate, touched
     # One writer at a time, so that two new values of one key see each other.
@@ -54,6 +45,47 @@ def settle_conflicts(
     fate[new] = CONFLICT
     touched[arranged.key[new]] = True
     return fate, touched
+
+
+def foreseen_conflicts(
+    conn: Connection[Any],
+    arranged: Arranged,
+    keys: Keys,
+    earlier: Mapping[tuple[int, int], Sequence[tuple[float, int]]],
+) -> IntArray:
+    """
+    Rows that :func:`settle_conflicts` would keep as conflicts; nothing is written or locked.
+
+    Parameters
+    ----------
+    earlier : mapping of (channel_id, ts_us) to (value, quality)
+        Conflicts that would be known before these readings come.
+    """
+    rows, half_step = _differing(conn, arranged, keys)
+    if not len(rows):
+        return rows
+    known = _known(conn, arranged, rows)
+    for key in np.unique(arranged.key[rows]).tolist():
+        first = arranged.first[key]
+        place = int(arranged.channel_id[first]), int(arranged.ts_us[first])
+        known.setdefault(key, []).extend(earlier.get(place, ()))
+    return rows[_unknown(arranged, rows, half_step, known)]
+
+
+def _differing(conn: Connection[Any], arranged: Arranged, keys: Keys) -> tuple[IntArray, NDArray[np.float64]]:
+    """Rows whose value is another than what is stored for their key, and half the resolution of each."""
+    contends = np.ones(len(arranged), dtype=np.bool_)
+    contends[arranged.first[keys.ours]] = False
+    rows = np.flatnonzero(contends)
+    half_step = np.zeros(0)
+    if len(rows):
+        half_step = _half_steps(conn, arranged.channel_id[rows])
+        key = arranged.key[rows]
+        with np.errstate(over="ignore"):  # two values may lie further apart than a float can say
+            near = np.abs(arranged.value[rows] - keys.value[key]) <= half_step
+        differs = ~(near & (arranged.quality[rows] == keys.quality[key]))
+        rows, half_step = rows[differs], half_step[differs]
+    return rows, half_step
 
 
 def _half_steps(conn: Connection[Any], channel_id: NDArray[np.int32]) -> NDArray[np.float64]:

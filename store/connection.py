@@ -5,6 +5,8 @@ A role is assumed at connect time (`-c role=`); what the role may do is granted 
 the same query text serves both, because the search path goes with the role.
 """
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -69,13 +71,23 @@ def _conninfo(url: str, role: Role | None, application: str) -> str:
         given = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise SettingsError(f"the database URL cannot be read ({error}); write postgresql://user@host/name") from error
-    settings = [*_SETTINGS, f"search_path={role.search_path if role else 'public'}"]
+    settings = [*_SETTINGS, f"kawasan.actor={_actor()}", f"search_path={role.search_path if role else 'public'}"]
     if role is not None:
         settings.append(f"role={role.value}")
     if role is Role.API:
         settings.extend(_SNAPSHOT)
     options = " ".join([str(given.get("options") or ""), *(f"-c {setting}" for setting in settings)]).strip()
     return conninfo.make_conninfo("", **{**_NETWORK, "application_name": application, **given, "options": options})
+
+
+def _actor() -> str:
+    """Who runs this process, for the audit log, as an option of a connection is written: `cli:` and the account."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as an account that has no name.
+        name = f"uid {os.getuid()}"
+    return f"cli:{name}".replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def _place(url: str) -> str:

@@ -13,10 +13,11 @@ from store.arrays import POSTGRES_EPOCH_US, Element, columns_of, floats, instant
 from store.columns import Arranged
 from store.statements import query
 
-__all__ = ["Clash", "Keys", "copy_keys", "insert_keys", "time_bounds"]
+__all__ = ["Clash", "Keys", "copy_keys", "insert_keys", "stored_keys", "time_bounds"]
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
+_NO_BATCH = -1
 _COPY_FIELDS = (
     ("channel_id", ">i4"),
     ("ts", ">i8"),
@@ -86,6 +87,11 @@ def insert_keys(conn: Connection[Any], batch_id: int, arranged: Arranged, receiv
         },
     )
     return _found(conn, batch_id, arranged, np.arange(len(rows)))
+
+
+def stored_keys(conn: Connection[Any], arranged: Arranged) -> Keys:
+    """What is stored for the keys now; those that are not are ours to store."""
+    return _found(conn, _NO_BATCH, arranged, np.arange(len(arranged.first)))
 
 
 def _found(conn: Connection[Any], batch_id: int, arranged: Arranged, asked: IntArray) -> Keys:

@@ -98,6 +98,8 @@ def apply_references(
             if place in wanted:
                 _insert(conn, park_id, place, wanted[place], now=now, by=by)
         _append_spans(conn, park_id, {place: (current.get(place), wanted.get(place)) for place in changed}, now)
+        if any(kind == "holidays" for kind, _, _ in changed):
+            conn.execute(query("alarm_rules_again"), {"park_id": park_id})
         if changed:
             conn.execute(query("reference_version"), {"park_id": park_id})
             conn.execute(query("apply_notify"), {"key": park_key})

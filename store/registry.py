@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
+from domain.alarms import Authority
 from domain.errors import RegistryError, Unavailable
 from domain.registry import (
     Channel,
@@ -28,6 +29,7 @@ from domain.registry import (
     WireUnit,
 )
 from domain.time import from_datetime, to_datetime
+from store.alarmrulerows import alarm_rule_of, contact_of_row
 from store.apply import Change, apply_park
 from store.connection import database_errors
 from store.referencerows import references_of_rows
@@ -54,6 +56,8 @@ REGISTRY_PARTS = (
     "registry_outages",
     "registry_rules",
     "registry_references",
+    "registry_alarm_rules",
+    "registry_contacts",
 )
 """The queries whose rows make a registry, beside its parks."""
 
@@ -136,7 +140,7 @@ def _select(conn: Connection[Any], name: str, parameters: Mapping[str, Any]) -> 
 
 def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) -> tuple[Registry, ...]:
     """Put registries together from the rows of `registry_parks` and of :data:`REGISTRY_PARTS`, in their order."""
-    tenants, meters, channels, multipliers, exchanges, units, outages, rules, references = parts
+    tenants, meters, channels, multipliers, exchanges, units, outages, rules, references, alarm_rules, contacts = parts
     factors = _by_owner((row["channel_id"], _multiplier(row)) for row in multipliers)
     changes = _by_owner((row["channel_id"], _exchange(row)) for row in exchanges)
     spoken = _by_owner((row["channel_id"], _wire_unit(row)) for row in units)
@@ -162,6 +166,8 @@ def registries_of(parks: Sequence[DictRow], parts: Sequence[Sequence[DictRow]]) 
             ),
             rules=tuple(_rule(row) for row in rules if row["park_id"] == park["id"]),
             references=references_of_rows([row for row in references if row["park_id"] == park["id"]]),
+            alarm_rules=tuple(alarm_rule_of(row) for row in alarm_rules if row["park_id"] == park["id"]),
+            contacts=tuple(contact_of_row(row) for row in contacts if row["park_id"] == park["id"]),
         )
         for park in parks
     )
@@ -240,6 +246,7 @@ def _rule(row: DictRow) -> ComplianceRule:
     return ComplianceRule(
         statistic=RuleStatistic(row["statistic"]),
         window=RuleWindow(row["time_window"]),
+        authority=Authority(row["authority"]),
         **_rest(row, "id", "key", "channel_id", "least_valid", "lowest", "highest", "legal_basis", "confirmed"),
         **_life(row),
     )

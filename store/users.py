@@ -1,6 +1,6 @@
 """Users, their tokens, and what they are granted. Connections of role AUTH; tokens are known only by their hash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,15 +11,19 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import dict_row
 
 from domain.errors import InputError
+from store.audit import Note, note
 from store.connection import database_errors
 from store.statements import query
 
 __all__ = [
+    "ALL_SCOPES",
+    "Scope",
     "User",
     "UserRole",
     "create_user",
     "disable_user",
     "drop_token",
+    "enable_user",
     "list_users",
     "resolve_token",
     "set_token",
@@ -36,8 +40,25 @@ class UserRole(StrEnum):
     """Meters of the granted tenants."""
     OFFICER = "officer"
     """Effluent and discharge of the granted parks."""
+    AUDITOR = "auditor"
+    """Reads everything of the granted parks and who did what there; changes nothing."""
     ADMIN = "admin"
     """Everything of all parks."""
+
+
+class Scope(StrEnum):
+    """What a key may be used for, of what its user may do."""
+
+    READ = "read"
+    """Asks."""
+    ALARMS = "alarms"
+    """Deals with alarms and their episodes."""
+    WRITE = "write"
+    """Changes anything else."""
+
+
+ALL_SCOPES = frozenset(Scope)
+"""Scopes of a token that was given no narrower ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +84,7 @@ def create_user(
     conn: Connection[Any], name: str, role: UserRole, *, parks: Sequence[str] = (), tenants: Sequence[str] = ()
 ) -> User:
     """
-    Create a user, or bring one of that name to this role and these grants; commits.
+    Create a user, or bring one of that name to this role and these grants; what changed is noted. Commits.
 
     Parameters
     ----------
@@ -84,33 +105,68 @@ def create_user(
         unknown = [row[0] for row in conn.execute(query("user_unknown_grants"), grants).fetchall()]
         if unknown:
             raise InputError(f"user {name!r}: no park or tenant {', '.join(unknown)} in the database")
+        before = _users(conn, name)
         row = conn.execute(query("user_upsert"), {"name": name, "role": role.value}).fetchone()
         grants["user_id"] = row[0] if row else None
         for step in ("user_forget_parks", "user_forget_tenants", "user_grant_parks", "user_grant_tenants"):
             conn.execute(query(step), grants)
-        return _users(conn, name)[0]
+        user = _users(conn, name)[0]
+        if before != (user,):
+            detail = {"role": role.value, "parks": list(user.parks), "tenants": list(user.tenants)}
+            act = "user changed" if before else "user added"
+            note(conn, Note(act=act, target=name, concerns=name, detail=detail))
+        return user
 
 
 def set_token(
-    conn: Connection[Any], user: str, hash_: bytes, *, label: str, expires_at: datetime | None = None
+    conn: Connection[Any],
+    user: str,
+    hash_: bytes,
+    *,
+    label: str,
+    expires_at: datetime | None = None,
+    scopes: Collection[Scope] = ALL_SCOPES,
 ) -> None:
     """Give a user a token, by its hash; a token of the same user and label is replaced. Commits."""
+    kept = sorted(scope.value for scope in scopes)
     with database_errors(f"setting a token of {user}"), conn.transaction():
-        parameters = {"user": user, "hash": hash_, "label": label, "expires_at": expires_at}
+        parameters = {"user": user, "hash": hash_, "label": label, "expires_at": expires_at, "scopes": kept}
+        had = conn.execute(query("token_has"), parameters).fetchone()
         if not conn.execute(query("token_set"), parameters).rowcount:
             raise InputError(f"no user {user!r} in the database; create the user first")
+        if had is None or not had[0]:
+            note(conn, _of_token("token set", user, label, scopes=kept))
 
 
 def drop_token(conn: Connection[Any], user: str, *, label: str) -> bool:
     """Take a token from a user; whether there was one. Commits."""
     with database_errors(f"dropping a token of {user}"), conn.transaction():
-        return conn.execute(query("token_drop"), {"user": user, "label": label}).rowcount > 0
+        dropped = conn.execute(query("token_drop"), {"user": user, "label": label}).rowcount > 0
+        if dropped:
+            note(conn, _of_token("token revoked", user, label))
+        return dropped
+
+
+def _of_token(act: str, user: str, label: str, **more: Any) -> Note:
+    return Note(act=act, target=user, concerns=user, detail={"label": label, **more})
 
 
 def disable_user(conn: Connection[Any], name: str) -> bool:
     """Take a user's access away; whether it had any. Commits."""
-    with database_errors(f"disabling user {name}"), conn.transaction():
-        return conn.execute(query("user_disable"), {"name": name}).rowcount > 0
+    return _switched(conn, name, "user_disable", "user disabled")
+
+
+def enable_user(conn: Connection[Any], name: str) -> bool:
+    """Give a disabled user access again; whether it was disabled. Commits."""
+    return _switched(conn, name, "user_enable", "user enabled")
+
+
+def _switched(conn: Connection[Any], name: str, step: str, act: str) -> bool:
+    with database_errors(f"{act}: {name}"), conn.transaction():
+        switched = conn.execute(query(step), {"name": name}).rowcount > 0
+        if switched:
+            note(conn, Note(act=act, target=name, concerns=name))
+        return switched
 
 
 def list_users(conn: Connection[Any]) -> tuple[User, ...]:
@@ -133,9 +189,6 @@ async def resolve_token(conn: AsyncConnection[Any], hash_: bytes) -> User | None
     """Whose token it is; None where it is unknown, has expired, or its user is disabled. Role AUTH."""
     with database_errors("resolving a token"):
         async with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query("token_user"), {"hash": hash_})
+            await cursor.execute(query("identity_of"), {"hash": hash_, "of_cookie": False})
             found = await cursor.fetchone()
-            if found is None:
-                return None
-            await cursor.execute(query("users_list"), {"name": found["name"]})
-            return _user((await cursor.fetchall())[0])
+    return None if found is None else _user({**found, "disabled": False})

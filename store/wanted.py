@@ -215,6 +215,7 @@ def _rule(rule: RuleEntry, whole: Life) -> WantedRule:
             "highest": rule.highest,
             "legal_basis": rule.legal_basis,
             "confirmed": rule.confirmed,
+            "authority": rule.authority.value,
             "valid_to": life.stop,
         },
     )

@@ -7,7 +7,12 @@ import pytest
 
 from tests.support.strictness import missing
 
-pytest_plugins = ["tests.support.services", "tests.support.brokers", "tests.support.databases"]
+pytest_plugins = [
+    "tests.support.services",
+    "tests.support.brokers",
+    "tests.support.databases",
+    "tests.support.receivers",
+]
 
 
 @pytest.fixture(scope="session")

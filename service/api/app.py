@@ -10,10 +10,15 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from service.api import (
+    routes_alarm_rules,
+    routes_alarms,
+    routes_audit,
     routes_context,
     routes_corrections,
+    routes_episodes,
     routes_findings,
     routes_health,
+    routes_identity,
     routes_ingest,
     routes_live,
     routes_meterlife,
@@ -27,7 +32,7 @@ from service.api.metrics import MetricsMiddleware, installed_version
 from service.api.problem import add_problems
 from service.api.services import open_services
 from service.settings import Settings
-from service.web import pages
+from service.web import account, doors, pages
 
 __all__ = ["create_app"]
 
@@ -39,8 +44,10 @@ _TAGS = [
         "name": "inputs",
         "description": "What people enter (production, bills), and the references numbers are made with.",
     },
+    {"name": "alarms", "description": "What is beyond its bounds, what people did about it, and the rules behind it."},
     {"name": "live", "description": "Server-sent events with the newest of all."},
     {"name": "ingest", "description": "What became of the values that came in."},
+    {"name": "identity", "description": "Who you are, your keys and logins; and the audit log."},
     {"name": "operation", "description": "For those who run it."},
 ]
 _DESCRIPTION = """
@@ -93,15 +100,22 @@ def create_app(settings: Settings) -> FastAPI:
         routes_numbers.router,
         routes_corrections.router,
         routes_findings.router,
+        routes_alarms.router,
+        routes_episodes.router,
+        routes_alarm_rules.router,
         routes_periods.router,
         routes_context.router,
         routes_references.router,
         routes_live.router,
         routes_ingest.router,
+        routes_identity.router,
+        routes_audit.router,
     ):
         app.include_router(router, prefix="/api/v1")
     app.include_router(routes_health.router)
     app.include_router(pages.router)
+    app.include_router(doors.router)
+    app.include_router(account.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
     app.add_middleware(MetricsMiddleware)
     app.add_middleware(HeadersMiddleware)

@@ -1,4 +1,4 @@
-"""What one user is told live: newest readings, power now, today's KPIs, and how much flows."""
+"""What one user is told live: newest readings, power now, today's KPIs, alarms that stand, and how much flows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from psycopg import AsyncConnection
 
+from domain.alarms import AlarmState, Inhibit
 from domain.quality import UNUSABLE
 from domain.registry import Channel, Kind, Registry
 from domain.time import HOUR_US, SECOND_US, Level, level_edges, to_datetime
 from kpi.catalogue import for_registry
 from kpi.compute import member_channels
+from service.api.alarms import alarm_answers
 from service.api.ranges import now_us
 from service.api.subjects import may_see_kpi, named_subjects
 from service.api.values import KpiColumns, kpi_value, quality_words
+from store.alarmlists import AlarmRow, read_alarms
+from store.alarmvalues import ShortStanding, read_short_standings
 from store.queries import LatestReading, read_kpis, read_latest, read_ledger, read_registries
 from store.users import User
 
@@ -29,6 +33,9 @@ _LOOK_S = 120.0
 _LEAST_S = 15.0
 """A rate per minute is told from this long a look on. [s]"""
 _STALE_INTERVALS = 3
+_MOST_ALARMS = 500
+_GONE = ShortStanding(id=0, state=AlarmState.NORMAL.value, inhibit=Inhibit.NONE.value, version=0)
+_NOT_NORMAL = tuple(state for state in AlarmState if state is not AlarmState.NORMAL)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class Bulletin:
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)
     kpis: dict[str, dict[str, Any]] = field(default_factory=dict)
     power: dict[str, dict[str, Any]] = field(default_factory=dict)
+    alarms: dict[int, dict[str, Any]] = field(default_factory=dict)
     flow: dict[str, Any] = field(default_factory=dict)
     _latest: dict[int, LatestReading] = field(default_factory=dict)
     _hours: dict[tuple[str, int], tuple[int, int, int, int]] = field(default_factory=dict)
@@ -51,6 +59,7 @@ class Bulletin:
             *_listed("readings", self.readings.values()),
             *_listed("power", self.power.values()),
             *_listed("kpis", self.kpis.values()),
+            *_listed("alarm", self.alarms.values()),
             *([("flow", self.flow)] if self.flow else []),
         ]
 
@@ -83,6 +92,21 @@ class Bulletin:
         }
         events = _listed("kpis", _changed(self.kpis, kpis))
         self.kpis = kpis
+        return events
+
+    async def refresh_alarms(self, conn: AsyncConnection[Any]) -> list[Event]:
+        """Alarms that stand, or that something inhibits, as they are now; and those that do no more, once."""
+        rows = await _standing_alarms(conn, self.user)
+        answers = await alarm_answers(conn, self.user, self.registries, rows)
+        alarms = {answer.id: answer.model_dump(mode="json") for answer in answers}
+        left = await read_short_standings(conn, self.user.name, sorted(self.alarms.keys() - alarms.keys()))
+        for number in self.alarms.keys() - alarms.keys():
+            # Not to be seen any more is as good as over.
+            now = left.get(number, _GONE)
+            told = {"state": now.state, "inhibit": now.inhibit, "version": now.version}
+            alarms[number] = {**self.alarms[number], **told, "acts": []}
+        events = _listed("alarm", _changed_alarms(self.alarms, alarms))
+        self.alarms = {number: row for number, row in alarms.items() if _stands(row)}
         return events
 
     async def refresh_flow(self, conn: AsyncConnection[Any]) -> list[Event]:
@@ -125,6 +149,23 @@ class Bulletin:
             "conflict_per_minute": conflict,
             "rejected_per_minute": rejected,
         }
+
+
+async def _standing_alarms(conn: AsyncConnection[Any], user: User) -> list[AlarmRow]:
+    """Those that changed last, where there are very many."""
+    raised = await read_alarms(conn, user.name, states=_NOT_NORMAL, limit=_MOST_ALARMS)
+    inhibited = await read_alarms(conn, user.name, states=(AlarmState.NORMAL,), inhibited=True, limit=_MOST_ALARMS)
+    return [*raised, *inhibited]
+
+
+def _changed_alarms(
+    before: Mapping[int, dict[str, Any]], now: Mapping[int, dict[str, Any]]
+) -> Iterable[dict[str, Any]]:
+    return (row for number, row in now.items() if before.get(number) != row)
+
+
+def _stands(row: Mapping[str, Any]) -> bool:
+    return bool(row["state"] != AlarmState.NORMAL.value or row["inhibit"] != Inhibit.NONE.value)
 
 
 def _listed(name: str, rows: Iterable[dict[str, Any]]) -> list[Event]:

@@ -3,6 +3,8 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.rates import RATE, rate_headers
+
 __all__ = ["HeadersMiddleware"]
 
 _ALWAYS = {
@@ -35,6 +37,7 @@ class HeadersMiddleware:
                     headers.setdefault(name, value)
                 caching = "no-cache" if scope["path"].startswith(_SHOWN_TO_ALL) else "no-store"
                 headers.setdefault("Cache-Control", caching)
+                headers.update(rate_headers(scope.get("state", {}).get(RATE)))
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -23,7 +23,7 @@ from store.users import User
 
 __all__ = ["Listener", "LiveStream"]
 
-_CHANNELS = ("kawasan_spans", "kawasan_numbers", "kawasan_registry")
+_CHANNELS = ("kawasan_spans", "kawasan_numbers", "kawasan_registry", "kawasan_alarms")
 _QUEUED = 64
 _LEAST_S = 1.0
 _FLOW_S = 5.0
@@ -201,6 +201,8 @@ class LiveStream:
                     events += await bulletin.refresh_readings(conn)
                 if heard & {"kawasan_numbers", "kawasan_registry"}:
                     events += await bulletin.refresh_kpis(conn)
+                if heard & {"kawasan_alarms", "kawasan_registry"}:
+                    events += await bulletin.refresh_alarms(conn)
                 if flow_is_due:
                     events += await bulletin.refresh_flow(conn)
         return events

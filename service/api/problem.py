@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from domain.errors import InputError, NotAllowed, ParkError, Unavailable
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "refused"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "refused", "refused_all"]
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_S = "5"
@@ -23,10 +23,18 @@ _logger = logging.getLogger(__name__)
 class Problem(ParkError):  # noqa: N818 - named as RFC 9457 names it
     """An answer that is not the one asked for, with its HTTP status."""
 
-    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = dict(headers or {})
+        self.errors = tuple(errors)
 
 
 def not_found(what: str) -> Problem:
@@ -37,6 +45,12 @@ def not_found(what: str) -> Problem:
 def refused(detail: str) -> Problem:
     """What was asked for makes no sense, or too much of it was asked for; `detail` says what would be right."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+
+
+def refused_all(place: str, sentences: Sequence[str]) -> Problem:
+    """Everything that is wrong with one part of what was sent, one sentence each; `place` is as in errors of shape."""
+    errors = [{"place": place, "detail": sentence} for sentence in sentences]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sentences), errors=errors)
 
 
 def _answer(
@@ -61,7 +75,7 @@ def _answer(
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Problem):
-        return _answer(request, error.status, str(error), headers=error.headers)
+        return _answer(request, error.status, str(error), headers=error.headers, errors=error.errors)
     if isinstance(error, InputError):
         return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, NotAllowed):

@@ -17,12 +17,14 @@ from service.api.problem import refused
 
 __all__ = [
     "MOST_PERIODS",
+    "SHORTEST_US",
     "LevelName",
     "ShortSpanQuery",
     "Span",
     "SpanQuery",
     "instant",
     "local_time",
+    "need_short",
     "now_us",
     "periods",
 ]
@@ -32,7 +34,7 @@ MOST_PERIODS = 10_000
 
 _EARLIEST_US = from_datetime(datetime(1970, 1, 1, tzinfo=UTC))
 _LATEST_US = from_datetime(datetime(2200, 1, 1, tzinfo=UTC))
-_SHORTEST_US = {
+SHORTEST_US = {
     Level.BASE: 300 * 1_000_000,
     Level.HOUR: HOUR_US,
     Level.DAY: 23 * HOUR_US,
@@ -40,6 +42,7 @@ _SHORTEST_US = {
     Level.MONTH: 28 * DAY_US - HOUR_US,
     Level.YEAR: 365 * DAY_US - HOUR_US,
 }
+"""The least length of an interval of each level. [us]"""
 
 
 class LevelName(StrEnum):
@@ -102,8 +105,8 @@ def _span(longest_days: float | None = None) -> Callable[[str, str], Span]:
         span = Span(start_us=instant("start", start), stop_us=instant("stop", stop))
         if span.start_us >= span.stop_us:
             raise refused(f"the range from {start} to {stop} is empty; stop must be after start")
-        if longest_days is not None and span.stop_us - span.start_us > longest_days * DAY_US:
-            raise refused(f"the range is longer than {longest_days:g} days; ask for it in parts")
+        if longest_days is not None:
+            need_short(span, longest_days)
         return span
 
     return read
@@ -111,6 +114,20 @@ def _span(longest_days: float | None = None) -> Callable[[str, str], Span]:
 
 SpanQuery = Annotated[Span, Depends(_span())]
 """The range of a request for numbers, bounded by how many intervals it holds."""
+
+
+def need_short(span: Span, longest_days: float = 31.0) -> None:
+    """
+    Refuse a range that is too long for one answer.
+
+    Raises
+    ------
+    Problem
+        422: it is longer.
+    """
+    if span.stop_us - span.start_us > longest_days * DAY_US:
+        raise refused(f"the range is longer than {longest_days:g} days; ask for it in parts")
+
 
 ShortSpanQuery = Annotated[Span, Depends(_span(31.0))]
 """The range of a request for single rows, at most 31 days."""
@@ -125,7 +142,7 @@ def periods(park: Park, level: Level, span: Span) -> IntArray:
     Problem
         422: there would be more than 10,000 of them.
     """
-    shortest = park.base_s * 1_000_000 if level is Level.BASE else _SHORTEST_US[level]
+    shortest = park.base_s * 1_000_000 if level is Level.BASE else SHORTEST_US[level]
     if (span.stop_us - span.start_us) // shortest > MOST_PERIODS:
         raise refused(f"the range holds more than {MOST_PERIODS} intervals of level {level.key}; ask for it in parts")
     edges = level_edges(park.zone, park.base_s, level, span.start_us, span.stop_us)

@@ -9,14 +9,19 @@ from fastapi import APIRouter, Path, Query
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.corrections import Action, Conflict, Correction
+from domain.corrections import Action, Conflict
 from domain.registry import Channel, Registry
 from domain.time import from_datetime
 from service.api.access import Asker
+from service.api.corrections import CorrectionAnswer, correction_answer
+from service.api.forms import FORMS, AskedForm, TableResponse
+from service.api.lists import correction_table
 from service.api.problem import not_found, refused
 from service.api.ranges import instant
-from service.api.services import Database
+from service.api.series import Seen
+from service.api.services import Database, Serving
 from service.api.values import quality_words
+from service.formats import Form
 from store.corrections import correct_as, read_conflicts, read_corrections, withdraw_as
 from store.queries import read_registries
 from store.users import User
@@ -74,28 +79,6 @@ class WithdrawalRequest(_Shape):
     why: str = Field(max_length=1000, pattern=r"^[^\x00]*$")
 
 
-class CorrectionAnswer(_Shape):
-    """A correction of a channel's readings."""
-
-    id: int
-    channel: str
-    unit: str
-    action: str
-    """`set` or `void`."""
-    first: datetime
-    last: datetime
-    """Included; that of a set is its `first`."""
-    value: float | None
-    """Before the multiplier."""
-    why: str
-    recorded_at: datetime
-    recorded_by: str
-    superseded_at: datetime | None
-    """When it was withdrawn or replaced; null: in force."""
-    superseded_by: str | None
-    superseded_why: str | None
-
-
 class ClaimAnswer(_Shape):
     """One of the values that claim a time."""
 
@@ -144,10 +127,12 @@ def _moments(start: str | None, stop: str | None) -> dict[str, int | None]:
     }
 
 
-@router.get("/corrections")
+@router.get("/corrections", response_model=list[CorrectionAnswer], responses=FORMS)
 async def list_corrections(
     conn: Database,
     user: Asker,
+    services: Serving,
+    form: AskedForm,
     *,
     channel: Keys = None,
     start: Start = None,
@@ -155,18 +140,23 @@ async def list_corrections(
     history: Annotated[bool, Query(description="Also those that were withdrawn or replaced.")] = False,
     after: Annotated[int | None, Query(description="Id of the last correction of the page before.", ge=1)] = None,
     limit: Limit = _PAGE,
-) -> list[CorrectionAnswer]:
+) -> Any:
     """Corrections of channels that you may see, newest first; those that cover something of `[start, stop)`."""
+    ids, moments = await _ids(conn, user, channel), _moments(start, stop)
+    if form is not Form.JSON:
+        seen = Seen(connections=services.connection, user=user)
+        bounds_us = moments["start_us"], moments["stop_us"]
+        return TableResponse(form, correction_table(seen, ids, bounds_us, history=history, after=after))
     found = await read_corrections(
         conn,
         user.name,
-        await _ids(conn, user, channel),
-        **_moments(start, stop),
+        ids,
+        **moments,
         history=history,
         after=after,
         limit=limit,
     )
-    return [_answer(one) for one in found]
+    return [correction_answer(one) for one in found]
 
 
 @router.post("/corrections", status_code=HTTPStatus.CREATED)
@@ -219,7 +209,7 @@ async def _one(conn: AsyncConnection[Any], user: User, number: int) -> Correctio
     found = await read_corrections(conn, user.name, None, history=True, correction_id=number)
     if not found:
         raise not_found(f"correction {number}")
-    return _answer(found[0])
+    return correction_answer(found[0])
 
 
 @router.get("/conflicts")
@@ -257,24 +247,6 @@ def _place(after: str) -> tuple[int, int]:
     if place[0] >= 2**31 or place[1] >= 2**53:
         raise refused(f"after: {after!r} is no `page` of a conflict")
     return place
-
-
-def _answer(one: Correction) -> CorrectionAnswer:
-    return CorrectionAnswer(
-        id=one.id,
-        channel=one.channel,
-        unit=one.unit,
-        action=one.action,
-        first=one.from_ts,
-        last=one.to_ts,
-        value=one.value,
-        why=one.why,
-        recorded_at=one.recorded_at,
-        recorded_by=one.recorded_by,
-        superseded_at=one.superseded_at,
-        superseded_by=one.superseded_by,
-        superseded_why=one.superseded_why,
-    )
 
 
 def _conflict(one: Conflict) -> ConflictAnswer:

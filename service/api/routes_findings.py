@@ -1,23 +1,26 @@
 """The route about what the checks found."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Annotated
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import InputError
-from domain.findings import Rule, unit_of
-from domain.registry import Kind
+from domain.findings import Rule
 from domain.time import from_datetime, parse_instant, to_datetime
 from service.api.access import Asker
+from service.api.findings import FindingAnswer, finding_answer
+from service.api.forms import FORMS, AskedForm, TableResponse
+from service.api.lists import finding_table
 from service.api.problem import not_found, refused
 from service.api.ranges import SpanQuery
 from service.api.routes_registry import ParkKey
-from service.api.services import Database
+from service.api.series import Seen
+from service.api.services import Database, Serving
+from service.formats import Form
 from store.findings import FindingRow, read_findings
 from store.queries import read_registries
 from store.users import User
@@ -40,63 +43,51 @@ ChannelKeys = Annotated[
 RuleKeys = Annotated[list[Rule] | None, Query(alias="rule", description="Only these rules.", max_length=len(Rule))]
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class FindingAnswer(_Shape):
-    """What a check found. No number is changed by it."""
-
-    channel: str
-    rule: Rule
-    day: date
-    """Park-local day that it belongs to; of a finding about a month, its first day."""
-    start: datetime
-    stop: datetime
-    value: float | None
-    """What was found."""
-    bound: float | None
-    """What it was held against."""
-    unit: str
-    """Of both."""
-    computed_at: datetime
-
-
-class FindingPage(_Shape):
+class FindingPage(BaseModel):
     """Findings, newest first."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     findings: list[FindingAnswer]
     next: str | None
     """Give it as `after` for those that follow; null: these were all."""
 
 
-@router.get("/findings")
-async def list_findings(
+@router.get("/findings", response_model=FindingPage, responses=FORMS)
+async def list_findings(  # noqa: PLR0917 - what the framework hands over
     conn: Database,
     user: Asker,
+    services: Serving,
     span: SpanQuery,
+    form: AskedForm,
     park: ParkKey = None,
     *,
     channels: ChannelKeys = None,
     rules: RuleKeys = None,
     after: Annotated[str | None, Query(description="`next` of the page before.", max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most findings.")] = 100,
-) -> FindingPage:
+) -> Any:
     """What the checks of readings and amounts found that starts in `[start, stop)`, newest first."""
+    channel_ids = await _channel_ids(conn, user, park, channels)
+    mark = None if after is None else _mark(after)
+    if form is not Form.JSON:
+        seen = Seen(connections=services.connection, user=user)
+        table = finding_table(seen, span, park=park, channel_ids=channel_ids, rules=rules or (), after=mark)
+        return TableResponse(form, table)
     rows = await read_findings(
         conn,
         user.name,
         span.start_us,
         span.stop_us,
         park=park,
-        channel_ids=await _channel_ids(conn, user, park, channels),
+        channel_ids=channel_ids,
         rules=rules or (),
-        after=None if after is None else _mark(after),
+        after=mark,
         limit=limit + 1,
     )
     page = rows[:limit]
     return FindingPage(
-        findings=[_answer(row) for row in page], next=_text(page[-1]) if len(rows) > len(page) and page else None
+        findings=[finding_answer(row) for row in page], next=_text(page[-1]) if len(rows) > len(page) and page else None
     )
 
 
@@ -130,18 +121,3 @@ def _mark(after: str) -> tuple[datetime, int, str]:
 def _text(row: FindingRow) -> str:
     start, channel_id, rule = row.key
     return f"{to_datetime(from_datetime(start)).isoformat().replace('+00:00', 'Z')}~{channel_id}~{rule}"
-
-
-def _answer(row: FindingRow) -> FindingAnswer:
-    zone, rule = ZoneInfo(row.timezone), Rule(row.rule)
-    return FindingAnswer(
-        channel=row.channel,
-        rule=rule,
-        day=row.day.astimezone(zone).date(),
-        start=row.start.astimezone(zone),
-        stop=row.stop.astimezone(zone),
-        value=row.value,
-        bound=row.bound,
-        unit=unit_of(rule, row.unit, is_gauge=row.kind == Kind.GAUGE.value),
-        computed_at=row.computed_at,
-    )

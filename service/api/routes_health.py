@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from domain.errors import ParkError
 from domain.time import HOUR_US
-from service.api.access import COOKIE, user_of_token
+from service.api.access import identity_of_cookie, user_of_token
 from service.api.models import HealthAnswer
 from service.api.ranges import now_us
 from service.api.services import Services, services_of
@@ -53,7 +53,11 @@ async def is_ready(services: Working) -> Response:
 async def show_metrics(request: Request, services: Working) -> Response:
     """Metrics for Prometheus. With the token of an operator or admin, also what ingest counted in its ledger."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    user = await user_of_token(services, token if scheme.lower() == "bearer" else request.cookies.get(COOKIE, ""))
+    if scheme.lower() == "bearer":
+        user = await user_of_token(services, token)
+    else:
+        logged_in = await identity_of_cookie(request, services)
+        user = None if logged_in is None or logged_in.must_change else logged_in.user
     if user is not None:
         await _count_ledger(services, user)
     else:

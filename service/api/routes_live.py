@@ -21,7 +21,8 @@ async def stream_live(user: Asker, services: Annotated[Services, Depends(service
     Server-sent events: first everything newest, then what changes.
 
     `hello` (who you are), `readings` (newest reading per channel), `power` (power now per subject, kW),
-    `kpis` (today's KPIs per subject), `flow` (values per minute). A comment every 15 s keeps the stream
+    `kpis` (today's KPIs per subject), `alarm` (alarms that stand, and those that have just ceased to, as `/alarms` has
+    them), `flow` (values per minute). A comment every 15 s keeps the stream
     open; it ends after ten minutes, and an EventSource comes back by itself.
     """
     return EventSourceResponse(

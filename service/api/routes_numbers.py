@@ -17,15 +17,18 @@ from service.api.access import Asker
 from service.api.amounts import amount_values, folded
 from service.api.as_of import AsOfQuery, Past, past_kpi, without_origin
 from service.api.corrected import reading_values
+from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries
 from service.api.numbers import MOST_ROWS, kpi_columns
 from service.api.problem import not_found, refused
 from service.api.provenance import references_used
-from service.api.ranges import LevelName, ShortSpanQuery, SpanQuery, periods
+from service.api.ranges import LevelName, SpanQuery, need_short, periods
 from service.api.routes_registry import ParkKey, registries_of
-from service.api.services import Database
+from service.api.series import KpiSought, Seen, amount_table, kpi_table, reading_table
+from service.api.services import Database, Serving
 from service.api.subjects import find_subject, may_see_kpi, park_of
 from service.api.values import kpi_values
+from service.formats import Form
 from store.corrections import read_corrections_of
 from store.past import readings_then
 from store.queries import read_amounts, read_readings, read_registry
@@ -83,24 +86,31 @@ async def _registry(conn: AsyncConnection[Any], user: User, park: str, as_of_us:
     return None if past is None else past.registry
 
 
-@router.get("/readings")
-async def list_readings(
+@router.get("/readings", response_model=list[ReadingSeries], responses=FORMS)
+async def list_readings(  # noqa: PLR0917 - what the framework hands over
     conn: Database,
     user: Asker,
+    services: Serving,
     keys: ChannelKeys,
-    span: ShortSpanQuery,
+    span: SpanQuery,
+    form: AskedForm,
     *,
     as_of: AsOfQuery,
     limit: Annotated[int, Query(ge=1, le=_MOST_READINGS, description="Most readings per channel.")] = _MOST_READINGS,
-) -> list[ReadingSeries]:
+) -> Any:
     """
-    Stored readings of channels in `[start, stop)`, as the devices said them; at most 31 days at once.
+    Stored readings of channels in `[start, stop)`, as the devices said them; in JSON at most 31 days at once.
 
     Where a correction says otherwise, it stands beside the reading. With `as_of`, what had been received, and was
     corrected, by then.
     """
+    channels = await _channels(conn, user, keys)
+    if form is not Form.JSON:
+        seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
+        return TableResponse(form, reading_table(seen, channels, span))
+    need_short(span)
     series = []
-    for registry, channel in await _channels(conn, user, keys):
+    for registry, channel in channels:
         if as_of is None:
             rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
         else:
@@ -115,17 +125,29 @@ async def list_readings(
     return series
 
 
-@router.get("/amounts")
+@router.get("/amounts", response_model=list[AmountSeries], responses=FORMS)
 async def list_amounts(
-    conn: Database, user: Asker, keys: ChannelKeys, *, level: LevelQuery, span: SpanQuery, as_of: AsOfQuery
-) -> list[AmountSeries]:
+    conn: Database,
+    user: Asker,
+    services: Serving,
+    keys: ChannelKeys,
+    form: AskedForm,
+    *,
+    level: LevelQuery,
+    span: SpanQuery,
+    as_of: AsOfQuery,
+) -> Any:
     """
     What channels did in the intervals of a level that begin in `[start, stop)`; what is not known is null.
 
     With `as_of`, computed from what was recorded by then.
     """
+    channels = await _channels(conn, user, keys, as_of)
+    if form is not Form.JSON:
+        seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
+        return TableResponse(form, amount_table(seen, channels, level.level, span))
     series = []
-    for registry, channel in await _channels(conn, user, keys, as_of):
+    for registry, channel in channels:
         park = registry.park
         edges = periods(park, level.level, span)
         source = min(level.level, Level.DAY)
@@ -168,17 +190,19 @@ async def list_kpis(conn: Database, user: Asker, park: ParkKey = None) -> list[K
     ]
 
 
-@router.get("/kpis/{key}")
+@router.get("/kpis/{key}", response_model=KpiSeries, responses=FORMS)
 async def read_kpi(
     conn: Database,
     user: Asker,
+    services: Serving,
     key: KpiKey,
+    form: AskedForm,
     *,
     subject: SubjectQuery,
     level: LevelQuery,
     span: SpanQuery,
     as_of: AsOfQuery,
-) -> KpiSeries:
+) -> Any:
     """
     One KPI of one subject, for each interval of a level that begins in `[start, stop)`, gaps included.
 
@@ -194,6 +218,10 @@ async def read_kpi(
             f"{key} is made for {', '.join(sorted(kind.value for kind in kpi.subjects))} "
             f"at level {', '.join(one.key for one in Level if one in kpi.levels)}"
         )
+    if form is not Form.JSON:
+        seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
+        sought = KpiSought(registry=registry, named=named, kpi=kpi)
+        return TableResponse(form, kpi_table(seen, [sought], level.level, span))
     park = registry.park
     edges = periods(park, level.level, span)
     values = []

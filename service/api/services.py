@@ -5,17 +5,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 
 from service.api.live import LiveStream
 from service.api.metrics import Metrics
+from service.api.rates import Rates
 from service.settings import Settings
+from store.audit import say_from
 from store.connection import AsyncPool, Role, database_errors, open_pool
 
-__all__ = ["Database", "Services", "open_services", "services_of"]
+__all__ = ["Database", "Services", "Serving", "address_of", "open_services", "services_of"]
 
 _CONNECTIONS = 8
+_TRIALS = 1
+_HASHINGS = 2
+_READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,19 @@ class Services:
     """Connections that look up tokens."""
     live: LiveStream
     metrics: Metrics
+    trials: CapacityLimiter
+    """How many rules are tried over past data at once: others wait, so that numbers are still answered."""
+    hashing: CapacityLimiter
+    """How many passwords are hashed at once; each takes memory."""
+    rates: Rates
+    """How much is left for each user."""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection in role API, for as long as the block lasts."""
+        with database_errors("reading for a request"):
+            async with self.api.connection() as conn:
+                yield conn
 
 
 @asynccontextmanager
@@ -46,7 +65,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(pool.close, timeout=2.0)
         live = LiveStream(url, api)
         await stack.enter_async_context(live.running())
-        yield Services(settings=settings, api=api, auth=auth, live=live, metrics=Metrics.new(live))
+        yield Services(
+            settings=settings,
+            api=api,
+            auth=auth,
+            live=live,
+            metrics=Metrics.new(live),
+            trials=CapacityLimiter(_TRIALS),
+            hashing=CapacityLimiter(_HASHINGS),
+            rates=Rates(settings.requests_per_min),
+        )
 
 
 def services_of(request: Request) -> Services:
@@ -55,11 +83,22 @@ def services_of(request: Request) -> Services:
     return services
 
 
-async def _connection(services: Annotated[Services, Depends(services_of)]) -> AsyncIterator[AsyncConnection[Any]]:
-    with database_errors("reading for a request"):
-        async with services.api.connection() as conn:
-            yield conn
+def address_of(request: Request) -> str:
+    """Where the client is, for limits and for the audit log; empty: not known."""
+    return request.client.host if request.client else ""
 
 
-Database = Annotated[AsyncConnection[Any], Depends(_connection)]
-"""A connection for routes, in role API."""
+async def _connection(
+    request: Request, services: Annotated[Services, Depends(services_of)]
+) -> AsyncIterator[AsyncConnection[Any]]:
+    async with services.connection() as conn:
+        if request.method not in _READING:
+            await say_from(conn, address_of(request), "api" if "authorization" in request.headers else "page")
+        yield conn
+
+
+Database = Annotated[AsyncConnection[Any], Depends(_connection, scope="function")]
+"""A connection for routes, in role API; given back before the answer is sent, so that no slow reader keeps it."""
+
+Serving = Annotated[Services, Depends(services_of)]
+"""The services, for routes that send more than one connection should be kept for."""

@@ -9,7 +9,7 @@ from domain.registry import Meter, Registry
 from service.api.problem import not_found, refused
 from store.users import User, UserRole
 
-__all__ = ["Named", "find_subject", "may_see_kpi", "named_subjects", "park_of"]
+__all__ = ["Named", "find_subject", "is_about_discharge", "may_see_kpi", "named_subjects", "park_of"]
 
 _SHAPES = {SubjectKind.PARK: 1, SubjectKind.TENANT: 2, SubjectKind.METER: 3}
 # Written out for loads: `load_factor` begins like one and is about electricity.
@@ -107,6 +107,11 @@ def park_of(reference: str) -> str:
     return keys[0]
 
 
+def is_about_discharge(kpi_key: str) -> bool:
+    """Whether a KPI is about water leaving the site; the views have the same list."""
+    return kpi_key.startswith(_OFFICER)
+
+
 def may_see_kpi(user: User, kpi_key: str) -> bool:
     """Whether a KPI is one that the user's role is about: an officer's are those of water leaving the site."""
-    return user.role is not UserRole.OFFICER or kpi_key.startswith(_OFFICER)
+    return user.role is not UserRole.OFFICER or is_about_discharge(kpi_key)

@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,9 @@ import typer
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from domain.broker import BrokerAddress
-from domain.errors import ParkError, Unavailable
+from domain.errors import NotAllowed, ParkError, Unavailable
 from service.cli.parks import checked_park
+from service.isolation import Look, look_at_isolation
 from service.settings import Settings, load_settings, masked
 from store import Role, connect, load_registries, pending
 
@@ -25,6 +27,10 @@ def check(
     park: Annotated[
         Path | None, typer.Option(help="A park file to check too.", exists=True, dir_okay=False, readable=True)
     ] = None,
+    isolation: Annotated[
+        bool,
+        typer.Option("--isolation", help="Look through the API's views as each kind of user too; changes nothing."),
+    ] = False,
 ) -> None:
     """Say in one line each whether settings, database, migrations, broker and registry are right, and what to do if not."""
     settings: list[Settings] = []
@@ -40,6 +46,8 @@ def check(
         results.append(_line("migrations", lambda: _migrations(found)))
         results.append(_line("broker", lambda: _broker(found)))
         results.append(_line("registry", lambda: _registry(found)))
+        if isolation:
+            results += _isolation(found)
     if park is not None:
         results.append(_line("park file", lambda: f"{checked_park(park).park.key} is right"))
     if not all(results):
@@ -53,6 +61,22 @@ def _line(what: str, look: Callable[[], str]) -> bool:
         said, right = str(error), False
     print(f"{'ok ' if right else 'NO '} {what}: {said}", flush=True)
     return right
+
+
+def _isolation(settings: Settings) -> list[bool]:
+    looks: list[Look] = []
+
+    def look() -> str:
+        looks.extend(look_at_isolation(settings.need_database()))
+        return "looked through the views as each kind of user"
+
+    return [_line("isolation", look), *(_line(f"isolation, {one.what}", partial(_found, one)) for one in looks)]
+
+
+def _found(look: Look) -> str:
+    if look.faults:
+        raise NotAllowed("; ".join(look.faults))
+    return look.said
 
 
 def _database(settings: Settings) -> str:

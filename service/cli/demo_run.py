@@ -35,6 +35,7 @@ from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
 from service.embedded import PrivateBroker, PrivatePostgres
 from service.guard import Guard
+from service.identity.firstadmin import ADMIN, make_first_admin
 from service.settings import PREFIX, Settings
 from store import Role, connect, migrate
 from store.users import UserRole, create_user, set_token, token_hash
@@ -48,7 +49,7 @@ _LEAST_FREE = 500 * 1024 * 1024
 _READY_S = 60.0
 _MINUTE_S = 60.0
 _POLL_S = 0.25
-_COMMANDS = (("ingest",), ("engine",), ("serve",))
+_COMMANDS = (("ingest",), ("engine",), ("notify",), ("serve",))
 _BACKFILL_H = 25
 """How much of the past the meters tell on the first start, so that the page shows a whole day. [h]"""
 
@@ -108,6 +109,7 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         if stop.is_set():
             return
         migrate(servers.database_url)
+        first_admin = make_first_admin(servers.database_url)
         changes = apply_file(servers.database_url, park)
         say(
             f"park {park.park.key}: {len(changes)} changes applied" if changes else f"park {park.park.key} is as it was"
@@ -129,7 +131,7 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         address = f"http://{settings.host}:{settings.port}"
         _wait_until_ready(address, supervisor, stop, say)
         if not stop.is_set():
-            _greet(address, logins, folder, say)
+            _greet(address, logins, first_admin, folder, say)
             _watch(supervisor, servers, News(address, logins["operator"], servers.database_url), stop, say)
         say("stopping ...")
     say("stopped; the data stays, and the next start goes on with it")
@@ -257,12 +259,17 @@ def _wait_until_ready(address: str, supervisor: Supervisor, stop: threading.Even
         stop.wait(_POLL_S)
 
 
-def _greet(address: str, logins: Mapping[str, str], folder: Path, say: Callable[[str], None]) -> None:
+def _greet(
+    address: str, logins: Mapping[str, str], first_admin: str | None, folder: Path, say: Callable[[str], None]
+) -> None:
     say("")
     say(f"  kawasan runs at {address}")
     say("  log in there with one of these tokens:")
     for what, token in logins.items():
         say(f"    {what:<9} {token}")
+    if first_admin is not None:
+        say("  or by name and this one-time password, which is shown only now and is to be changed then:")
+        say(f"    {ADMIN:<9} {first_admin}")
     say(f"  other commands work beside it:  KAWASAN_CONFIG={folder / _SETTINGS} kawasan check")
     say(f"  logs are in {folder / 'logs'}; Ctrl-C stops everything and keeps the data")
     say("")

@@ -10,19 +10,25 @@ import typer
 from domain.errors import ParkError, SettingsError
 from service.api.metrics import installed_version
 from service.cli import (
+    alarms,
     checks,
     context,
     corrections,
     demo,
+    episodes,
+    exports,
     findings,
+    imports,
     meterlife,
     meters,
+    notify,
     parks,
     periods,
     processes,
     recompute,
     references,
     rejections,
+    rules,
     users,
 )
 
@@ -67,16 +73,21 @@ app.add_typer(meterlife.app, name="meter")
 app.command("ingest")(processes.ingest)
 app.command("engine")(processes.engine)
 app.command("serve")(processes.serve)
+app.command("notify")(notify.notify)
 app.command("simulate")(meters.simulate)
 app.command("replay")(meters.replay)
 app.add_typer(rejections.app, name="rejections")
 app.add_typer(corrections.app, name="correction")
 app.add_typer(corrections.conflicts, name="conflicts")
-app.command("import")(meters.import_file)
+app.command("import")(imports.import_file)
+app.command("export")(exports.export)
 app.add_typer(context.app, name="context")
 app.command("recompute")(recompute.recompute_command)
 app.add_typer(periods.app, name="period")
 app.add_typer(findings.app, name="findings")
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(episodes.app, name="episodes")
+app.add_typer(rules.app, name="rules")
 app.command("check")(checks.check)
 app.add_typer(users.app, name="user")
 

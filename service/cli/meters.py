@@ -1,21 +1,17 @@
-"""Commands that stand in for meters: the simulator, the replay of recorded files, and import without MQTT."""
+"""Commands that stand in for meters: the simulator, and the replay of recorded files."""
 
 import csv
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
-from prometheus_client import CollectorRegistry
 
 from domain.errors import InputError
 from domain.mapping import TableMapping, parse_mapping
-from domain.readings import Outcome
-from ingest import IngestMetrics, import_rows
 from service.cli.parks import checked_park, example_park
-from service.cli.processes import writer_of
 from service.logs import configure_logs
 from service.settings import load_settings
 from service.stopping import stop_signals
@@ -24,7 +20,7 @@ from simulators.drive import simulate as simulate_park
 from simulators.publisher import Publisher
 from simulators.replay import replay as replay_table
 
-__all__ = ["import_file", "replay", "simulate"]
+__all__ = ["File", "Mapped", "Rows", "read_mapping", "replay", "simulate", "table_rows"]
 
 _REPEAT_S = 60.0
 """After a reconnect the last minute goes again: a broker that was killed may have lost it. [s]"""
@@ -42,49 +38,47 @@ Mapped = Annotated[
 ]
 
 
-def _mapping(path: Path) -> TableMapping:
+def read_mapping(path: Path) -> TableMapping:
+    """The mapping in a file."""
     try:
         return parse_mapping(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the mapping {path} cannot be read: {error}") from error
 
 
+class Rows:
+    """The rows of an open table, each with the number of the line on which it ends."""
+
+    def __init__(self, file: IO[str], mapping: TableMapping) -> None:
+        """Of a file that was opened as text."""
+        self._file = file
+        self._reader = csv.DictReader(file, delimiter=mapping.delimiter)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, str | None]]]:
+        """Line and cells by heading, one row after the other."""
+        for row in self._reader:
+            yield self._reader.line_num, row
+
+    def bytes_read(self) -> int:
+        """How far the file is read. [B]"""
+        return self._file.buffer.tell() if isinstance(self._file, TextIOWrapper) else 0
+
+
 @contextmanager
-def _rows(path: Path, mapping: TableMapping) -> Iterator[Iterator[dict[str, str | None]]]:
+def table_rows(path: Path, mapping: TableMapping) -> Iterator[Rows]:
+    """
+    The rows of a table.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not UTF-8, or is no table; also while its rows are taken.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield iter(csv.DictReader(file, delimiter=mapping.delimiter))
+            yield Rows(file, mapping)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"the file {path} cannot be read: {error}") from error
-
-
-def import_file(file: File, mapping: Mapped) -> None:
-    """Bring a file into the database without MQTT, by the same decoder, ledger and queue. Twice stores nothing twice."""
-    settings = load_settings()
-    configure_logs(settings, "import")
-    table = _mapping(mapping)
-    writer = writer_of(settings, settings.need_database(), IngestMetrics(CollectorRegistry()))
-    messages, total = 0, Outcome()
-    with _rows(file, table) as rows:
-        for part in import_rows(writer, table, rows, name=file.name, now_us=lambda: time.time_ns() // 1000):
-            messages += part.messages
-            total = _sum(total, part.outcome)
-    print(
-        f"{file}: {total.received} values in {messages} messages: {total.stored} stored, {total.duplicate} duplicates, "
-        f"{total.conflict} conflicts, {sum(total.rejected.values())} rejected"
-    )
-    for reason, values in sorted(total.rejected.items()):
-        print(f"- {values} rejected: {reason.value}; `kawasan rejections list --reason {reason.value}` shows them")
-
-
-def _sum(one: Outcome, other: Outcome) -> Outcome:
-    reasons = one.rejected.keys() | other.rejected.keys()
-    return Outcome(
-        stored=one.stored + other.stored,
-        duplicate=one.duplicate + other.duplicate,
-        conflict=one.conflict + other.conflict,
-        rejected={reason: one.rejected.get(reason, 0) + other.rejected.get(reason, 0) for reason in reasons},
-    )
 
 
 def simulate(  # noqa: PLR0917 - typer's options
@@ -132,9 +126,9 @@ def replay(
         raise InputError("--speed and --as-fast-as-acknowledged exclude each other; give one of them")
     settings = load_settings()
     configure_logs(settings, "replay")
-    table = _mapping(mapping)
+    table = read_mapping(mapping)
     publisher = Publisher(settings.need_broker(), client_id=client_id, repeat_s=_REPEAT_S, patience_s=_PATIENCE_S)
-    with stop_signals() as stop, publisher, _rows(file, table) as rows:
+    with stop_signals() as stop, publisher, table_rows(file, table) as rows:
         publisher.wait_connected(_CONNECT_S)
-        published = replay_table(publisher, table, rows, speed=speed, stop=stop)
+        published = replay_table(publisher, table, (row for _, row in rows), speed=speed, stop=stop)
     print(f"{file}: {published} messages published and acknowledged")

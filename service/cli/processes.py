@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from domain.broker import BrokerAddress
 from domain.errors import InputError, Unavailable
 from domain.time import DAY_US, SECOND_US
-from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Writer
+from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Sink, Writer
 from service.api import create_app
 from service.engine import run_engine
 from service.logs import configure_logs
@@ -65,8 +66,8 @@ def _reception(settings: Settings) -> Reception:
     )
 
 
-def writer_of(settings: Settings, url: str, metrics: IngestMetrics) -> Writer:
-    """What decodes messages by the settings' limits and writes them into the database."""
+def writer_of(settings: Settings, url: str, metrics: IngestMetrics, sink: Sink | None = None) -> Writer:
+    """What decodes messages by the settings' limits and writes them into the database, or into another sink."""
     limits = Limits(
         message_bytes=settings.message_bytes,
         future_us=round(settings.future_s * SECOND_US),
@@ -77,7 +78,8 @@ def writer_of(settings: Settings, url: str, metrics: IngestMetrics) -> Writer:
         with connect(url, Role.WRITE, application="kawasan-ingest") as conn:
             return Directory.of(load_registries(conn))
 
-    return Writer(ReadingSink(url, rejections_kept=settings.rejections_kept), load_directory, limits, metrics)
+    into = ReadingSink(url, rejections_kept=settings.rejections_kept) if sink is None else sink
+    return Writer(into, load_directory, limits, metrics)
 
 
 def _refresh(url: str, writer: Writer, stop: threading.Event) -> None:
@@ -104,6 +106,7 @@ def engine() -> None:
             cycle_rows=settings.cycle_rows,
             poll_s=settings.cycle_s,
             stop=stop,
+            data_folder=settings.data_dir or Path(),
         )
     _logger.info("engine stopped")
 

@@ -1,18 +1,32 @@
-"""Commands about users and their tokens."""
+"""Commands about users, their passwords and their tokens."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
+from domain.errors import InputError
+from service.identity.firstadmin import give_one_time_password, with_connection
+from service.identity.tokens import new_secret
 from service.settings import load_settings
 from store import Role, connect
-from store.users import User, UserRole, create_user, list_users, set_token, token_hash
+from store.identity import Key, keys_of
+from store.users import (
+    Scope,
+    User,
+    UserRole,
+    create_user,
+    disable_user,
+    drop_token,
+    enable_user,
+    list_users,
+    set_token,
+    token_hash,
+)
 
 __all__ = ["app", "new_token"]
 
-app = typer.Typer(help="Add users, list them, and give them tokens.", no_args_is_help=True)
+app = typer.Typer(help="Add users, list them, and give them passwords and tokens.", no_args_is_help=True)
 
 _LABEL = "cli"
 
@@ -22,17 +36,22 @@ ValidDays = Annotated[
     int | None, typer.Option(min=1, max=36_500, help="After how many days the token expires.", show_default="never")
 ]
 
+Scopes = Annotated[
+    list[Scope] | None,
+    typer.Option(help="What the token may be used for; may be given several times.", show_default="all of them"),
+]
+
 
 def new_token() -> str:
     """A token of 256 random bits; only its hash is ever stored."""
-    return secrets.token_urlsafe(32)
+    return new_secret()
 
 
-def _give(url: str, name: str, label: str, valid_days: int | None) -> str:
+def _give(url: str, name: str, label: str, valid_days: int | None, scopes: list[Scope] | None = None) -> str:
     token = new_token()
     expires_at = None if valid_days is None else datetime.now(UTC) + timedelta(days=valid_days)
     with connect(url, Role.AUTH, application="kawasan-user") as conn:
-        set_token(conn, name, token_hash(token), label=label, expires_at=expires_at)
+        set_token(conn, name, token_hash(token), label=label, expires_at=expires_at, scopes=scopes or tuple(Scope))
     return token
 
 
@@ -46,12 +65,17 @@ def add(  # noqa: PLR0917 - typer's options
     ] = None,
     label: Label = _LABEL,
     valid_days: ValidDays = None,
+    password: Annotated[
+        bool, typer.Option("--password", help="Give a one-time password too, for the login of the page.")
+    ] = False,
 ) -> None:
     """Add a user, or bring one of that name to this role and these grants; prints a new token, once."""
     url = load_settings().need_database()
     with connect(url, Role.AUTH, application="kawasan-user") as conn:
         user = create_user(conn, name, role, parks=park or (), tenants=tenant or ())
     print(f"{_shown(user)}\ntoken (shown only now): {_give(url, name, label, valid_days)}")
+    if password:
+        print(_told(give_one_time_password(url, name)))
 
 
 @app.command("list")
@@ -66,9 +90,74 @@ def show() -> None:
 
 
 @app.command("token")
-def token(name: Name, label: Label = _LABEL, valid_days: ValidDays = None) -> None:
+def token(name: Name, label: Label = _LABEL, valid_days: ValidDays = None, scope: Scopes = None) -> None:
     """Give a user a new token in place of the one of that label, and print it, once."""
-    print(_give(load_settings().need_database(), name, label, valid_days))
+    print(_give(load_settings().need_database(), name, label, valid_days, scope))
+
+
+@app.command("tokens")
+def tokens(name: Name) -> None:
+    """List the tokens of a user: label, scopes, until when they hold, and when they were last used."""
+    url = load_settings().need_database()
+    _known(url, name)
+    found = with_connection(url, Role.AUTH, lambda conn: keys_of(conn, name))
+    for one in found:
+        print(_line(one))
+    if not found:
+        print(f"{name} has no tokens; `kawasan user token {name}` makes one")
+
+
+@app.command("revoke")
+def revoke(name: Name, label: Label = _LABEL) -> None:
+    """Take a token from a user; logins of the page that were opened with it end too."""
+    with connect(load_settings().need_database(), Role.AUTH, application="kawasan-user") as conn:
+        dropped = drop_token(conn, name, label=label)
+    if not dropped:
+        raise InputError(f"user {name!r} has no token {label!r}; `kawasan user tokens {name}` lists them")
+    print(f"{name}: token {label} is revoked")
+
+
+@app.command("password")
+def password(name: Name) -> None:
+    """Give a user a one-time password, and print it, once; it must be changed at the first login. All logins of the user end."""
+    print(_told(give_one_time_password(load_settings().need_database(), name)))
+
+
+@app.command("disable")
+def disable(name: Name) -> None:
+    """Take a user's access away: logins, tokens and all. What the user did stays, with the name."""
+    url = load_settings().need_database()
+    _known(url, name)
+    with connect(url, Role.AUTH, application="kawasan-user") as conn:
+        changed = disable_user(conn, name)
+    print(f"{name} is disabled" if changed else f"{name} was disabled already")
+
+
+@app.command("enable")
+def enable(name: Name) -> None:
+    """Give a disabled user access again, with the same tokens and password."""
+    url = load_settings().need_database()
+    _known(url, name)
+    with connect(url, Role.AUTH, application="kawasan-user") as conn:
+        changed = enable_user(conn, name)
+    print(f"{name} is enabled" if changed else f"{name} was not disabled")
+
+
+def _known(url: str, name: str) -> None:
+    with connect(url, Role.AUTH, application="kawasan-user") as conn:
+        names = [user.name for user in list_users(conn)]
+    if name not in names:
+        raise InputError(f"no user {name!r} in the database; `kawasan user list` shows them")
+
+
+def _told(one_time: str) -> str:
+    return f"one-time password (shown only now, to be changed at the first login within 7 days): {one_time}"
+
+
+def _line(one: Key) -> str:
+    until = f"until {one.expires_at:%Y-%m-%d %H:%M} UTC" if one.expires_at else "without end"
+    used = f"last used {one.last_used_at:%Y-%m-%d %H:%M} UTC" if one.last_used_at else "never used"
+    return f"{one.label}: {', '.join(one.scopes)}; {until}; {used}"
 
 
 def _shown(user: User) -> str:

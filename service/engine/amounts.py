@@ -44,6 +44,10 @@ class Days:
     def __len__(self) -> int:
         return len(self.channel_id)
 
+    def ranges(self) -> Ranges:
+        """The same stretches without their days."""
+        return Ranges(channel_id=self.channel_id, from_us=self.from_us, to_us=self.to_us)
+
     def take(self, rows: BoolArray) -> "Days":
         """Some of the rows."""
         return Days(

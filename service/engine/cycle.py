@@ -11,7 +11,8 @@ from psycopg import Connection
 from domain.errors import DataError, InputError, ParkError
 from domain.registry import Park, Registry
 from domain.time import IntArray, Level, level_edges
-from kpi.ranges import Ranges
+from kpi.ranges import Ranges, joined
+from service.engine.alarms import judge_alarms, rules_to_judge
 from service.engine.amounts import Stamp, recompute_amounts
 from service.engine.checks import check_days
 from service.engine.indicators import recompute_kpis
@@ -86,13 +87,14 @@ def _attempt(conn: Connection[Any], park: Park, cycle_rows: int, now_us: int, kn
         # The transaction's first statement: what is read below is newer than any other engine's commit.
         lock_park(conn, park.id)
         taken = take_spans(conn, park.id, cycle_rows)
-        if not taken.rows:
+        rules = rules_to_judge(conn, park.id)
+        if not taken.rows and not rules:
             return taken, 0
         registry = known.begin(conn, park.id, park.key)
         begun = time.monotonic()
         try:
             with conn.transaction():
-                _compute(conn, known, taken, now_us)
+                _compute(conn, known, taken, rules, now_us)
         except _FAULTS as error:
             if len(taken.channel_id) > 1:
                 raise _SeveralSpansError(str(error)) from error
@@ -132,7 +134,7 @@ def _set_aside(conn: Connection[Any], registry: Registry, taken: Taken, error: E
     set_fault(conn, registry.park.id, channel_id, f"{type(error).__name__}: {error}", from_us=from_us, to_us=to_us)
 
 
-def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> None:
+def _compute(conn: Connection[Any], known: Known, taken: Taken, rules: tuple[int, ...], now_us: int) -> None:
     stamp = Stamp(computed_at_us=now_us, ticked_to_us=known.plan.park.ticked_to_us)
     ticked = _ticked(conn, known, taken.tick_us)
     registry = known.plan.registry
@@ -149,6 +151,7 @@ def _compute(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> 
     by_year = len(now) == len(changed) and (ticked is not None or _reaches_back(registry, changed))
     levels = (Level.MONTH, Level.YEAR) if by_year else (Level.MONTH,)
     recompute_kpis(conn, known, subjects, now, levels, stamp, hours=touched_hours(days, ticked))
+    judge_alarms(conn, known, joined(touched, days.ranges()), now, ticked, stamp, rules=rules)
 
 
 def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us: int) -> int:
@@ -163,6 +166,7 @@ def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us:
     try:
         with conn.transaction():
             recompute_put_off(conn, known, subjects, days, stamp)
+            judge_alarms(conn, known, Ranges.of(), days, None, stamp)
     except _FAULTS as error:
         _log.error("entered values set aside", error=f"{type(error).__name__}: {error}", exc_info=error)
         from_us, to_us = min(first for _, first, _ in taken.contexts), max(last for _, _, last in taken.contexts)

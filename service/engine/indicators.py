@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from service.engine.kept import Kept
 from service.engine.known import Known, Stamp
 from service.engine.touched import Hours, park_only
 from store.amounts import read_amounts
+from store.behind import behind
 from store.closing import adjust_closed
-from store.context import read_context
 from store.kpis import write_kpis
 
 __all__ = ["fold_periods", "recompute_kpis"]
@@ -30,14 +31,13 @@ _DAYS_AT_ONCE = 31
 _CELLS_AT_ONCE = 4_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Work:
     """What the steps of one cycle share."""
 
     conn: Connection[Any]
     known: Known
     subjects: tuple[Subject, ...]
-    channels: SmallArray
     """Those that the KPIs of the subjects are made of."""
     stamp: Stamp
     coarse: dict[tuple[int, int], Coarse]
@@ -46,6 +46,12 @@ class _Work:
     @property
     def registry(self) -> Registry:
         return self.known.plan.registry
+
+    @cached_property
+    def channels(self) -> SmallArray:
+        """What the KPIs of the subjects are made of; open days, whose weights are known, do without."""
+        plan = self.known.plan
+        return member_channels(plan.registry, self.subjects, plan.kpis, tree=plan.tree)
 
     @property
     def park_id(self) -> int:
@@ -77,13 +83,12 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
     if not len(days_us):
         return
     plan = known.plan
-    channels = member_channels(plan.registry, subjects, plan.kpis, tree=plan.tree)
-    work = _Work(conn=conn, known=known, subjects=subjects, channels=channels, stamp=stamp, coarse={})
-    for start_us, stop_us in _runs(known, days_us, len(channels)):
+    work = _Work(conn=conn, known=known, subjects=subjects, stamp=stamp, coarse={})
+    for start_us, stop_us in _runs(work, days_us):
         if start_us >= known.earliest_us:
             _open(work, start_us, stop_us, hours)
         else:
-            base = read_amounts(conn, Level.BASE, channels, start_us, stop_us)
+            base = read_amounts(conn, Level.BASE, work.channels, start_us, stop_us)
             weights = _weights(work, Level.DAY, start_us, stop_us)
             # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
             for level, whose in ((Level.HOUR, park_only(plan.registry)), (Level.DAY, subjects)):
@@ -96,8 +101,7 @@ def fold_periods(conn: Connection[Any], known: Known, days_us: IntArray, level: 
     """Fold the months or years of everybody that hold some local days, whose own KPIs are made."""
     if not len(days_us):
         return
-    channels = member_channels(known.plan.registry, known.plan.subjects, known.plan.kpis, tree=known.plan.tree)
-    work = _Work(conn=conn, known=known, subjects=known.plan.subjects, channels=channels, stamp=stamp, coarse={})
+    work = _Work(conn=conn, known=known, subjects=known.plan.subjects, stamp=stamp, coarse={})
     _fold_periods(work, days_us, (level,))
 
 
@@ -148,7 +152,7 @@ def _open_days(  # noqa: PLR0917 - of what, when, from what
         summed, others = (), summed + others
     frames = [_made(work, work.subjects, others, Level.DAY, start_us, stop_us, kept.frame(), weights)]
     if summed:
-        context = read_context(work.conn, work.park_id, start_us, stop_us)
+        context = work.known.context(work.conn, start_us, stop_us)
         coarse = _coarse_day(work, start_us, stop_us)
         frames.append(
             day_kpis(
@@ -201,7 +205,7 @@ def _made(  # noqa: PLR0917 - of whom, what, when, from what
     base: AmountFrame,
     weights: Weights,
 ) -> KpiFrame:
-    plan, context = work.known.plan, read_context(work.conn, work.park_id, start_us, stop_us)
+    plan, context = work.known.plan, work.known.context(work.conn, start_us, stop_us)
     return subject_kpis(
         plan.registry, subjects, kpis, level, start_us, stop_us, base, weights, context=context, tree=plan.tree
     )
@@ -220,7 +224,7 @@ def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
         known.days_of(work.conn, start_us, stop_us),
         _coarse(work, start_us, stop_us),
         _weights(work, level, start_us, stop_us),
-        context=read_context(work.conn, work.park_id, start_us, stop_us),
+        context=known.context(work.conn, start_us, stop_us),
         tree=plan.tree,
     )
     _write(work, frame, work.subjects, start_us, stop_us)
@@ -249,7 +253,9 @@ def _write(work: _Work, frame: KpiFrame, subjects: tuple[Subject, ...], start_us
         # Each row is stored, so that none has to be looked for in vain.
         frame, kinds, ids = taken_kpis(frame, changed), kinds[:0], ids[:0]
     count = len(ids)
-    write_kpis(
+    behind(
+        work.conn,
+        write_kpis,
         work.conn,
         plan.park.id,
         frame,
@@ -265,9 +271,10 @@ def _codes(subjects: tuple[Subject, ...]) -> IntArray:
     return subject_codes(*numbers_of(subjects))
 
 
-def _runs(known: Known, days_us: IntArray, channels: int) -> Iterator[tuple[int, int]]:
+def _runs(work: _Work, days_us: IntArray) -> Iterator[tuple[int, int]]:
     """Neighbouring days together, as many as memory allows, days that are kept by themselves: (start, stop)."""
-    park = known.plan.park
+    known, park = work.known, work.known.plan.park
+    channels = len(work.channels) if days_us[0] < known.earliest_us else 0
     edges = level_edges(park.zone, park.base_s, Level.DAY, int(days_us[0]), int(days_us[-1]) + 1)
     place = np.searchsorted(edges, days_us)
     longest = max(1, min(_DAYS_AT_ONCE, _CELLS_AT_ONCE // max(1, channels * (86_400 // park.base_s))))

@@ -1,7 +1,7 @@
 """What an engine knows of a park from its last cycle, so that the next one reads only what is new."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
+from domain.context import ContextFrame
 from domain.errors import RegistryError
 from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray
 from domain.registry import Park, Registry
@@ -17,10 +18,14 @@ from kpi.atoms import Atoms
 from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
 from kpi.ranges import Ranges
 from kpi.weights import Weights
+from service.engine.figures import changed_figures
 from service.engine.kept import Kept
 from service.engine.pace import Pace
 from service.engine.plan import Plan
+from service.engine.watching import Watching, watching_of
 from store.amounts import put_amounts, read_amounts, write_amounts
+from store.behind import behind
+from store.context import read_context
 from store.frames import final_rows
 from store.kpis import read_kpis
 from store.registry import load_parks, load_registry
@@ -34,6 +39,8 @@ _BACK_US = 62 * DAY_US
 """So far before the open day amounts by day are kept: the 28 of the weights, and its month. [us]"""
 _NEVER_US = int(np.iinfo(np.int64).max)
 _MONTHS_KEPT = 40
+_CONTEXTS_KEPT = 8
+"""Intervals whose entered values are read at the start of a cycle, because the last one needed them."""
 _ONE = 2
 """Edges that one interval has."""
 
@@ -61,6 +68,10 @@ class Known:
         """Base intervals and hours of local days that begin from here on are kept. [us UTC]"""
         self.pace = Pace()
         """How much a cycle takes from the queue."""
+        self.measured_us = 0
+        """When this system measured its health last. [us UTC]"""
+        self.told: set[int] = set()
+        """Steps that people made of which whoever is to be told was told, by their numbers in the journal."""
         self._plan: Plan | None = None
         self._number = 0
         self._settled = False
@@ -74,6 +85,15 @@ class Known:
         self._stale: dict[tuple[int, int], list[SmallArray]] = {}
         self._weights: dict[bytes, Weights] = {}
         self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
+        self._contexts: dict[tuple[int, int], ContextFrame] = {}
+        self._watching: Watching | None = None
+
+    @classmethod
+    def of(cls, registry: Registry) -> "Known":
+        """What follows from a registry, and none of the numbers: for who looks at a park without computing it."""
+        known = cls()
+        known._plan = Plan(registry)
+        return known
 
     def begin(self, conn: Connection[Any], park_id: int, park_key: str) -> Registry:
         """The registry for the cycle that has just taken its work; :meth:`settle` follows when it is committed."""
@@ -89,7 +109,18 @@ class Known:
             self.forget()
             self._plan = Plan(load_registry(conn, park_key))
         self.turn(park)
+        # Read before anything is written, so that nothing has to wait until that is done.
+        self._contexts = {between: read_context(conn, park_id, *between) for between in self._contexts}
         return self._plan.registry
+
+    def context(self, conn: Connection[Any], start_us: int, stop_us: int) -> ContextFrame:
+        """Entered values that overlap an interval, as they were when this cycle began."""
+        between = start_us, stop_us
+        if between not in self._contexts:
+            if len(self._contexts) >= _CONTEXTS_KEPT:
+                self._contexts.clear()
+            self._contexts[between] = read_context(conn, self.plan.park.id, *between)
+        return self._contexts[between]
 
     def turn(self, park: Park) -> None:
         """The park is ticked further: know which days are open, and give up what lies too far before them."""
@@ -125,6 +156,25 @@ class Known:
         self._stale.clear()
         self._weights.clear()
         self._written.clear()
+        # Alarms that a cycle made are not there if it was not committed.
+        self._watching = None
+
+    def watching(self, conn: Connection[Any]) -> Watching:
+        """The watches of its rules; alarms that are missing are made, in the caller's transaction."""
+        if self._watching is None:
+            units = {kpi.key: kpi.unit for kpi in self.plan.kpis}
+            self._watching = watching_of(conn, self.plan.registry, units)
+        return self._watching
+
+    def renew(self, conn: Connection[Any], park: Park) -> None:
+        """Know the registry of a park that was just read, also between cycles."""
+        if self._plan is None or self._plan.park.version < park.version:
+            self.forget()
+            self._plan = Plan(load_registry(conn, park.key))
+
+    def forget_watching(self) -> None:
+        """Nothing of the watches is known any more."""
+        self._watching = None
 
     @property
     def plan(self) -> Plan:
@@ -191,7 +241,7 @@ class Known:
             rows = np.sort(np.concatenate([found.changed, found.fresh]))
             late = self._final(frame, stamp)
             late[found.fresh] = False
-            put_amounts(conn, frame, rows, late[rows], computed_at_us=stamp.computed_at_us)
+            behind(conn, put_amounts, conn, frame, rows, late[rows], computed_at_us=stamp.computed_at_us)
         for kept in mine:
             one = found if kept is whole and found is not None else kept.difference(ranges, frame)
             kept.replace(ranges, frame, one, self._final(frame, stamp)[one.changed])
@@ -229,9 +279,7 @@ class Known:
             del self._written[key]
         if stop_us > self._open_us - _BACK_US:
             self._written[mine] = frame
-        if before is None or any(_differs(before, frame, name).any() for name in _KEY):
-            return None
-        return np.flatnonzero(np.any([_differs(before, frame, name) for name in _FIGURES], axis=0))
+        return None if before is None else changed_figures(before, frame)
 
     def same_weights(self, day_us: int, weights: Weights) -> bool:
         """Whether the park's hours of a day were made with these weights before; from now on they are."""
@@ -302,21 +350,6 @@ class Known:
                 self._coarse[key] = replaced_coarse(self._coarse[key], stale, fresh)
             parts.append(self._coarse[key])
         return parts
-
-
-_KEY = ("kpi", "subject_kind", "subject_id", "start_us")
-_FIGURES = tuple(column.name for column in fields(KpiFrame) if column.name not in {*_KEY, "level"})
-
-
-def _differs(before: KpiFrame, after: KpiFrame, name: str) -> NDArray[np.bool_]:
-    """(n,) where a column of two frames differs; all of it where they differ in length."""
-    one, other = getattr(before, name), getattr(after, name)
-    if one.shape != other.shape:
-        return np.ones(max(len(one), 1), dtype=np.bool_)
-    differs = one != other
-    if one.dtype.kind == "f":
-        differs &= ~(np.isnan(one) & np.isnan(other))
-    return np.asarray(differs.reshape(len(one), -1).any(axis=1))
 
 
 def _read_kpis(conn: Connection[Any], plan: Plan, start_us: int, stop_us: int) -> KpiFrame:

@@ -2,16 +2,21 @@
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
 from psycopg import Connection
 
-from domain.errors import Unavailable
+from domain.errors import ParkError, Unavailable
 from domain.registry import Park
 from domain.time import SECOND_US, base_edges
 from service.engine.cycle import run_cycle
+from service.engine.health import EVERY_US, measure_health
 from service.engine.known import Known
+from service.engine.timers import run_timers
 from store.connection import Role, connect, database_errors
 from store.registry import load_parks
 from store.signals import Signals
@@ -37,6 +42,7 @@ def run_engine(
     cycle_rows: int,
     poll_s: float,
     stop: threading.Event,
+    data_folder: Path | None = None,
 ) -> None:
     """
     Keep the numbers of some parks up to date until `stop` is set.
@@ -51,6 +57,8 @@ def run_engine(
         About how many readings one cycle may load.
     poll_s : float
         Longest time between two looks at the queue where nobody notifies. [s]
+    data_folder : Path, optional
+        Where the database keeps its data, if on this machine: the free share of its disk is watched.
     """
     failures = 0
     while not stop.is_set():
@@ -60,7 +68,8 @@ def run_engine(
                 Signals(database_url, "kawasan_spans", "kawasan_registry") as signals,
             ):
                 failures = 0
-                _work(conn, signals, park_keys=park_keys, cycle_rows=cycle_rows, poll_s=poll_s, stop=stop)
+                several = partial(_parks, conn, park_keys)
+                _work(conn, signals, several, cycle_rows=cycle_rows, poll_s=poll_s, stop=stop, folder=data_folder)
         except Unavailable as error:
             wait_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)]
             failures += 1
@@ -71,27 +80,46 @@ def run_engine(
 def _work(
     conn: Connection[Any],
     signals: Signals,
+    several: Callable[[], tuple[Park, ...]],
     *,
-    park_keys: tuple[str, ...] | None,
     cycle_rows: int,
     poll_s: float,
     stop: threading.Event,
+    folder: Path | None,
 ) -> None:
     # What is known goes with the connection: another one may be to another database, or to one that was set back.
     known: dict[int, Known] = {}
     while not stop.is_set():
         busy = False
-        for park in _parks(conn, park_keys):
+        for park in several():
             _tick(conn, park)
             mine = known.setdefault(park.id, Known())
             done = run_cycle(conn, park, cycle_rows=cycle_rows, now_us=_now_us(), known=mine)
             busy |= done.remaining and done.spans > 0
             if done.spans:
                 _log.info("cycle", park=park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)
+            _look_after(conn, park, mine, folder)
             if stop.is_set():
                 return
         if not busy:
             signals.wait(poll_s, stop)
+
+
+def _look_after(conn: Connection[Any], park: Park, known: Known, folder: Path | None) -> None:
+    """What time brings beside the cycles: this system's health each minute, and the timers of alarms."""
+    now_us = _now_us()
+    known.renew(conn, park)
+    if now_us // EVERY_US > known.measured_us // EVERY_US:
+        measure_health(conn, known.plan.registry, now_us, folder)
+        known.measured_us = now_us
+    try:
+        run_timers(conn, park, known, now_us)
+    except (ParkError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, Unavailable):
+            raise
+        # They are due again at the next look; the numbers go on. Alarms that were made in it are not there.
+        known.forget_watching()
+        _log.error("timers of alarms failed", park=park.key, error=f"{type(error).__name__}: {error}", exc_info=error)
 
 
 def _parks(conn: Connection[Any], park_keys: tuple[str, ...] | None) -> tuple[Park, ...]:

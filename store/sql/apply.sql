@@ -156,15 +156,16 @@ VALUES (%(park_id)s, %(owner)s, %(serial)s, %(valid_from)s, %(valid_to)s, %(now)
 UPDATE device SET superseded_at = %(now)s, superseded_by = session_user, superseded_why = 'the park file' WHERE id = %(id)s
 
 -- name: apply_rules
-SELECT id, channel_id AS owner, 'file' AS origin, recorded_by, key, valid_from, valid_to, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed
+SELECT id, channel_id AS owner, 'file' AS origin, recorded_by, key, valid_from, valid_to, statistic, time_window, least_valid, lowest, highest,
+       legal_basis, confirmed, authority
 FROM compliance_rule
 WHERE park_id = %(park_id)s AND superseded_at IS NULL
 
 -- name: apply_rules_insert
 INSERT INTO compliance_rule (park_id, channel_id, key, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed,
-                             valid_from, valid_to, recorded_at)
+                             authority, valid_from, valid_to, recorded_at)
 VALUES (%(park_id)s, %(owner)s, %(key)s, %(statistic)s, %(time_window)s, %(least_valid)s, %(lowest)s, %(highest)s,
-        %(legal_basis)s, %(confirmed)s, %(valid_from)s, %(valid_to)s, %(now)s)
+        %(legal_basis)s, %(confirmed)s, %(authority)s, %(valid_from)s, %(valid_to)s, %(now)s)
 
 -- name: apply_rules_supersede
 UPDATE compliance_rule SET superseded_at = %(now)s WHERE id = %(id)s

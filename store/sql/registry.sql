@@ -59,7 +59,8 @@ WHERE m.park_id = ANY (%(park_id)s) AND o.recorded_at <= coalesce(%(as_of)s::tim
 ORDER BY o.meter_id, o.valid_from
 
 -- name: registry_rules
-SELECT park_id, id, key, channel_id, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed, valid_from, valid_to
+SELECT park_id, id, key, channel_id, statistic, time_window, least_valid, lowest, highest, legal_basis, confirmed, authority, valid_from,
+       valid_to
 FROM compliance_rule
 WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
   AND (superseded_at IS NULL OR superseded_at > %(as_of)s::timestamptz)
@@ -71,3 +72,19 @@ FROM reference
 WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
   AND (superseded_at IS NULL OR superseded_at > %(as_of)s::timestamptz)
 ORDER BY kind, key, valid_from
+
+-- name: registry_alarm_rules
+-- Every version, with its time as it was known; one that never came into force is left out.
+SELECT park_id, id, key, version, document::text AS document, origin, valid_from,
+       CASE WHEN superseded_at > %(as_of)s::timestamptz THEN written_to ELSE valid_to END AS valid_to, recorded_at, recorded_by
+FROM alarm_rule
+WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (valid_to IS NULL OR valid_to > valid_from OR superseded_at > %(as_of)s::timestamptz)
+ORDER BY key, valid_from, version
+
+-- name: registry_contacts
+SELECT park_id, document::text AS document
+FROM alarm_contact
+WHERE park_id = ANY (%(park_id)s) AND recorded_at <= coalesce(%(as_of)s::timestamptz, 'infinity')
+  AND (superseded_at IS NULL OR superseded_at > %(as_of)s::timestamptz)
+ORDER BY key, version

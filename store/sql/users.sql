@@ -26,10 +26,16 @@ WHERE k NOT IN (SELECT p.key || '/' || t.key FROM tenant t JOIN park p ON p.id =
 -- name: user_disable
 UPDATE app_user SET disabled_at = now() WHERE name = %(name)s AND disabled_at IS NULL
 
+-- name: token_has
+SELECT EXISTS (SELECT FROM token t JOIN app_user u ON u.id = t.user_id
+               WHERE u.name = %(user)s AND t.label = %(label)s AND t.hash = %(hash)s AND t.expires_at IS NOT DISTINCT FROM %(expires_at)s
+                 AND t.scopes @> %(scopes)s::text[] AND t.scopes <@ %(scopes)s::text[])
+
 -- name: token_set
-INSERT INTO token (hash, user_id, label, expires_at)
-SELECT %(hash)s, id, %(label)s, %(expires_at)s FROM app_user WHERE name = %(user)s
-ON CONFLICT (user_id, label) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, created_at = now()
+INSERT INTO token (hash, user_id, label, expires_at, scopes)
+SELECT %(hash)s, id, %(label)s, %(expires_at)s, %(scopes)s FROM app_user WHERE name = %(user)s
+ON CONFLICT (user_id, label) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at, scopes = excluded.scopes,
+                                           created_at = now(), last_used_at = NULL
 
 -- name: token_drop
 DELETE FROM token USING app_user u WHERE u.id = token.user_id AND u.name = %(user)s AND token.label = %(label)s
@@ -43,9 +49,3 @@ SELECT u.id, u.name, u.role,
 FROM app_user u
 WHERE %(name)s::text IS NULL OR u.name = %(name)s::text
 ORDER BY u.name
-
--- name: token_user
-SELECT u.name
-FROM token t
-JOIN app_user u ON u.id = t.user_id
-WHERE t.hash = %(hash)s AND u.disabled_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())

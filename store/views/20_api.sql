@@ -16,7 +16,7 @@ CREATE VIEW api.whole_park WITH (security_barrier) AS
 SELECT p.id, a.role
 FROM api.asker a
 JOIN public.park p ON a.role = 'admin'
-    OR (a.role IN ('operator', 'officer')
+    OR (a.role IN ('operator', 'officer', 'auditor')
         AND EXISTS (SELECT FROM public.user_park g WHERE g.user_id = a.id AND g.park_id = p.id));
 
 CREATE VIEW api.own_tenant WITH (security_barrier) AS
@@ -26,12 +26,21 @@ JOIN public.user_tenant g ON g.user_id = a.id
 JOIN public.tenant t ON t.id = g.tenant_id
 WHERE a.role = 'tenant';
 
--- Whoever runs every park there is also sees what belongs to no known park.
+-- Tenants of whom an officer sees everything that is metered, not only what they discharge.
+CREATE VIEW api.energy_tenant WITH (security_barrier) AS
+SELECT t.id, t.park_id
+FROM api.asker a
+JOIN public.user_energy g ON g.user_id = a.id
+JOIN public.tenant t ON t.id = g.tenant_id
+WHERE a.role = 'officer' AND t.park_id IN (SELECT w.id FROM api.whole_park w);
+
+-- Whoever runs, or audits, every park there is also sees what belongs to no known park.
 CREATE VIEW api.overseer WITH (security_barrier) AS
 SELECT a.role
 FROM api.asker a
 WHERE a.role = 'admin'
-   OR (a.role = 'operator' AND NOT EXISTS (SELECT FROM public.park p WHERE p.id NOT IN (SELECT w.id FROM api.whole_park w)));
+   OR (a.role IN ('operator', 'auditor')
+       AND NOT EXISTS (SELECT FROM public.park p WHERE p.id NOT IN (SELECT w.id FROM api.whole_park w)));
 
 -- The registry.
 
@@ -50,10 +59,11 @@ WHERE park_id IN (SELECT w.id FROM api.whole_park w)
 CREATE VIEW api.meter WITH (security_barrier) AS
 SELECT id, park_id, tenant_id, key, name, role, parent_id, demand_block_s, error_share, valid_from, valid_to
 FROM public.meter
-WHERE park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'))
+WHERE park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'))
    OR (role IN ('discharge', 'inlet', 'outlet')
        AND park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role = 'officer'))
-   OR tenant_id IN (SELECT o.id FROM api.own_tenant o);
+   OR tenant_id IN (SELECT o.id FROM api.own_tenant o)
+   OR tenant_id IN (SELECT e.id FROM api.energy_tenant e);
 
 CREATE VIEW api.channel WITH (security_barrier) AS
 SELECT c.id, c.park_id, c.meter_id, c.quantity, c.kind, c.unit, c.interval_s, c.stamp, c.statistic, c.resolution, c.modulus,
@@ -63,7 +73,8 @@ WHERE c.meter_id IN (SELECT m.id FROM api.meter m)
   AND (c.quantity IN ('effluent_volume', 'effluent_flow', 'ph', 'temperature', 'conductivity',
                       'bod', 'cod', 'tss', 'nh3n', 'oil', 'tn', 'tp')
        OR c.quantity LIKE 'load\_%'
-       OR NOT EXISTS (SELECT FROM api.asker a WHERE a.role = 'officer'));
+       OR NOT EXISTS (SELECT FROM api.asker a WHERE a.role = 'officer')
+       OR c.meter_id IN (SELECT m.id FROM public.meter m JOIN api.energy_tenant e ON e.id = m.tenant_id));
 
 CREATE VIEW api.device WITH (security_barrier) AS
 SELECT d.id, d.meter_id, d.serial, d.valid_from, d.valid_to, d.origin, d.note, d.recorded_at, d.recorded_by, d.superseded_at,
@@ -97,7 +108,7 @@ WHERE o.meter_id IN (SELECT m.id FROM api.meter m);
 
 CREATE VIEW api.compliance_rule WITH (security_barrier) AS
 SELECT r.id, r.park_id, r.channel_id, r.key, r.statistic, r.time_window, r.least_valid, r.lowest, r.highest, r.legal_basis,
-       r.confirmed, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at
+       r.confirmed, r.authority, r.valid_from, r.valid_to, r.recorded_at, r.superseded_at
 FROM public.compliance_rule r
 WHERE r.channel_id IN (SELECT c.id FROM api.channel c);
 
@@ -130,14 +141,16 @@ SELECT k.park_id, k.subject_kind, k.subject_id, k.kpi, k.level, k.start, k.terms
        k.profile_coverage, k.total_coverage, k.estimated_share, k.peak_at, k.reason, k.flags, k.formula_version,
        k.registry_version, k.revision, k.computed_at
 FROM public.kpi k
-WHERE k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'))
+WHERE k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'))
    OR (k.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role = 'officer')
        AND (k.subject_kind < 2 OR k.subject_id IN (SELECT m.id FROM api.meter m))
        AND k.kpi <> 'load_factor' -- begins like a pollutant's load, and is about electricity
        AND k.kpi LIKE ANY (ARRAY['load\_%', 'fwmc\_%', 'removal\_%', 'specific\_load\_%', 'compliance\_%', 'time\_above\_%',
                                   'excess\_load\_%', 'flow\_per\_area', 'treated\_share']))
-   OR (k.subject_kind = 1 AND k.subject_id IN (SELECT o.id FROM api.own_tenant o))
-   OR (k.subject_kind = 2 AND k.subject_id IN (SELECT m.id FROM public.meter m JOIN api.own_tenant o ON o.id = m.tenant_id));
+   OR (k.subject_kind = 1 AND k.subject_id IN (SELECT o.id FROM api.own_tenant o UNION ALL SELECT e.id FROM api.energy_tenant e))
+   OR (k.subject_kind = 2 AND k.subject_id IN (SELECT m.id FROM public.meter m JOIN api.own_tenant o ON o.id = m.tenant_id
+                                               UNION ALL
+                                               SELECT m.id FROM public.meter m JOIN api.energy_tenant e ON e.id = m.tenant_id));
 
 -- The ledger and what was set aside. Sources are `park/tenant`, `unknown`, or an import's.
 
@@ -146,7 +159,7 @@ SELECT l.source, l.hour, l.messages, l.stored, l.duplicate, l.conflict, l.reject
 FROM public.ledger l
 WHERE EXISTS (SELECT FROM api.overseer)
    OR split_part(l.source, '/', 1) IN
-      (SELECT p.key FROM public.park p JOIN api.whole_park w ON w.id = p.id WHERE w.role IN ('operator', 'admin'))
+      (SELECT p.key FROM public.park p JOIN api.whole_park w ON w.id = p.id WHERE w.role IN ('operator', 'auditor', 'admin'))
    OR l.source IN (SELECT p.key || '/' || o.key FROM api.own_tenant o JOIN public.park p ON p.id = o.park_id);
 
 CREATE VIEW api.ledger_rejected WITH (security_barrier) AS
@@ -154,14 +167,14 @@ SELECT l.source, l.hour, l.reason, l.n
 FROM public.ledger_rejected l
 WHERE EXISTS (SELECT FROM api.overseer)
    OR split_part(l.source, '/', 1) IN
-      (SELECT p.key FROM public.park p JOIN api.whole_park w ON w.id = p.id WHERE w.role IN ('operator', 'admin'))
+      (SELECT p.key FROM public.park p JOIN api.whole_park w ON w.id = p.id WHERE w.role IN ('operator', 'auditor', 'admin'))
    OR l.source IN (SELECT p.key || '/' || o.key FROM api.own_tenant o JOIN public.park p ON p.id = o.park_id);
 
 CREATE VIEW api.rejection WITH (security_barrier) AS
 SELECT j.id, j.message_id, j.park_id, j.place, j.reason, j.detail, j.count, j.first_at, j.last_at, j.resolved_at
 FROM public.rejection j
 WHERE EXISTS (SELECT FROM api.overseer)
-   OR j.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'));
+   OR j.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'));
 
 CREATE VIEW api.rejected_message WITH (security_barrier) AS
 SELECT m.id, m.topic, m.payload, m.source, m.first_at
@@ -169,4 +182,4 @@ FROM public.rejected_message m
 WHERE m.id IN (SELECT j.message_id FROM api.rejection j);
 
 -- Which files of the schema were applied: the same for everybody.
-CREATE VIEW api.applied_file AS SELECT name, sha256 FROM public.applied_file;
+CREATE VIEW api.applied_file WITH (security_barrier) AS SELECT name, sha256 FROM public.applied_file;

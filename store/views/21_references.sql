@@ -6,7 +6,7 @@ SELECT r.id, r.park_id, r.kind, r.key, r.valid_from, r.valid_to, r.body, r.sourc
 FROM public.reference r
 WHERE r.park_id IN (SELECT p.id FROM api.park p)
   AND (r.kind <> 'contract'
-       OR r.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'))
+       OR r.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'))
        OR (r.park_id, r.key) IN (SELECT o.park_id, o.key FROM api.own_tenant o));
 
 GRANT SELECT ON api.reference TO kawasan_api;

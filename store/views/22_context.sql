@@ -4,7 +4,7 @@
 CREATE VIEW api.context_series WITH (security_barrier) AS
 SELECT s.id, s.park_id, s.tenant_id, s.key
 FROM public.context_series s
-WHERE s.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin'))
+WHERE s.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'))
    OR (s.key IN ('production_t', 'production_pcs', 'area')
        AND s.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role = 'officer'))
    OR s.tenant_id IN (SELECT o.id FROM api.own_tenant o);

@@ -14,12 +14,12 @@ from service.settings import Settings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-OURS = ("migrate", "ingest", "engine", "serve")
+OURS = ("migrate", "ingest", "engine", "notify", "serve")
 
 
 def settings() -> set[str]:
     names = {f"KAWASAN_{name.upper()}" for name in Settings.model_fields}
-    return names | {f"KAWASAN_{name}_FILE" for name in ("DATABASE_URL", "MQTT_URL")}
+    return names | {f"KAWASAN_{name}_FILE" for name in ("DATABASE_URL", "MQTT_URL", "SMTP_URL", "WEBHOOK_SECRET")}
 
 
 def commands() -> set[str]:

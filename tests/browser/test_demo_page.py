@@ -12,34 +12,22 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from service.cli.demo_run import erase_demo
 from service.embedded.ports import free_port
-from tests.support.strictness import missing
+from tests.support.browser import Seen, browser_path, log_in_with, opened_page
+
+__all__ = ["browser_path"]
 
 PROJECT = Path(__file__).resolve().parents[2]
-CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 UP_S = 90.0
 FILLED_S = 150.0
 STOP_S = 10.0
-
-
-@dataclass(slots=True)
-class Seen:
-    """What a page did while it was looked at."""
-
-    complaints: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,45 +95,14 @@ def demo() -> Iterator[Demo]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def browser_path() -> str:
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        missing("no Chromium is installed (package chromium)")
-    return str(found)
-
-
 @pytest.fixture
 def page(browser_path: str, demo: Demo) -> Iterator[tuple[Page, Seen]]:
-    seen = Seen()
-    host = urlsplit(demo.address).netloc
-
-    def on_request(request: Request) -> None:
-        if urlsplit(request.url).netloc != host and not request.url.startswith("data:"):
-            seen.elsewhere.append(request.url)
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            seen.complaints.append(message.text)
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 1000}, device_scale_factor=1.5)
-        opened = context.new_page()
-        opened.on("request", on_request)
-        opened.on("console", on_console)
-        opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        try:
-            yield opened, seen
-        finally:
-            browser.close()
+    with opened_page(browser_path, demo.address) as opened:
+        yield opened
 
 
 def log_in(page: Page, demo: Demo, who: str) -> None:
-    page.goto(demo.address)
-    page.get_by_label("Access token").fill(demo.token(who))
-    page.get_by_role("button", name="Log in").click()
-    expect(page.locator("#state")).to_have_text("Live", timeout=30_000)
+    log_in_with(page, demo.address, demo.token(who))
 
 
 def texts_of(page: Page, selector: str) -> str:

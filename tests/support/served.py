@@ -64,7 +64,10 @@ class Api:
     async def get(self, path: str, role: str | None = "operator", **query: Any) -> Answer:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
         answer = await self.client.get(path, params=query, headers=headers)
-        is_json = "json" in answer.headers.get("content-type", "")
+        is_json = answer.headers.get("content-type", "").split(";")[0] in {
+            "application/json",
+            "application/problem+json",
+        }
         return Answer(status=answer.status_code, body=answer.json() if is_json else answer.text, headers=answer.headers)
 
     async def api(self, path: str, role: str | None = "operator", **query: Any) -> Answer:

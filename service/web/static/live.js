@@ -1,5 +1,6 @@
 // The live page: asks once what there is, then listens to the stream and shows what changes.
 
+import { Alarms } from "./alarms.js";
 import { Chart } from "./chart.js";
 import { Outlet } from "./outlet.js";
 import { Tenants } from "./tenants.js";
@@ -44,6 +45,7 @@ class Page {
     this.barsAreOld = false;
     byId("place").textContent = this.role === "tenant" && tenants.length ? `${tenants[0].name} · ${park.name}` : park.name;
     this.makeTiles();
+    this.alarms = new Alarms(park);
     this.outlet = new Outlet(byId("gauges"), byId("basis"), channels);
     byId("outlet-card").hidden = !this.outlet.any;
     this.tenants = new Tenants(byId("columns"), byId("rows"), tenants, this.isOfficer);
@@ -207,7 +209,9 @@ function listen(page) {
     state.dataset.state = name;
     state.textContent = text;
   };
-  const events = { readings: ({ values }) => page.onReadings(values), power: ({ values }) => page.onPower(values) };
+  const events = { hello: () => page.alarms.clear(), alarm: ({ values }) => page.alarms.show(values) };
+  events.readings = ({ values }) => page.onReadings(values);
+  events.power = ({ values }) => page.onPower(values);
   events.kpis = ({ values }) => page.onKpis(values);
   events.flow = (flow) => page.onFlow(flow);
   let source = null;

@@ -12,8 +12,9 @@ import typer.main
 from service.cli import app, main
 
 COMMANDS = {
-    "demo", "migrate", "park", "ingest", "engine", "serve", "simulate", "replay", "rejections", "import", "check", "user",
-    "references", "context", "meter", "correction", "conflicts", "findings", "period", "recompute",
+    "demo", "migrate", "park", "ingest", "engine", "serve", "notify", "simulate", "replay", "rejections", "import", "check", "user",
+    "references", "context", "meter", "correction", "conflicts", "findings", "period", "recompute", "export",
+    "alarms", "episodes", "rules",
 }  # fmt: skip
 SENTENCE_ENDS = (".", "?")
 

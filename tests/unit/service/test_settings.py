@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from domain.errors import SettingsError
 from service.settings import Settings, load_settings, masked, table
@@ -48,6 +49,44 @@ def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("KAWASAN_MQTT_URL_FILE", str(tmp_path / "secret"))
 
     assert load_settings().need_broker() == "mqtt://gateway:hidden@broker:1883"
+
+
+def test_a_secret_file_that_is_empty_counts_as_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("\n")
+    for name in ("DATABASE_URL", "MQTT_URL", "SMTP_URL", "WEBHOOK_SECRET"):
+        monkeypatch.setenv(f"KAWASAN_{name}_FILE", str(tmp_path / "secret"))
+
+    settings = load_settings()
+
+    assert (settings.database_url, settings.mqtt_url, settings.smtp_url, settings.webhook_secret) == (None,) * 4
+
+
+@pytest.mark.parametrize("url", ["smtp://mail.example", "smtps://me:hidden@mail.example:465"])
+def test_an_smtp_server_is_named_by_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KAWASAN_SMTP_URL", url)
+
+    assert load_settings().smtp_url == SecretStr(url)
+
+
+def test_what_ways_of_alarms_need_is_checked_at_once_and_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAWASAN_SMTP_URL", "http://me:hidden@mail.example")
+    monkeypatch.setenv("KAWASAN_SMTP_FROM", "kawasan")
+    monkeypatch.setenv("KAWASAN_WEBHOOK_SECRET", "hidden")
+    monkeypatch.setenv("KAWASAN_WEBHOOK_ALLOW", "10.0.0.7:8080, http://plant.local/")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    told = str(caught.value)
+    for words in (
+        "the settings have 4 mistakes",
+        "KAWASAN_SMTP_URL (environment): must be written as smtp://user:password@host:587",
+        "KAWASAN_SMTP_FROM (environment): ",
+        "KAWASAN_WEBHOOK_SECRET (environment): must have 16 characters or more",
+        "KAWASAN_WEBHOOK_ALLOW (environment): ",
+    ):
+        assert words in told
+    assert "hidden" not in told
 
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

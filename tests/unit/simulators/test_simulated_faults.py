@@ -179,6 +179,28 @@ def test_a_spike_hits_a_few_readings_of_the_quantity_it_is_meant_for(
     )
 
 
+def test_a_slug_moves_a_gauge_to_a_level_and_leaves_it_its_course(
+    park: SimulatedPark, reports: tuple[Report, ...]
+) -> None:
+    slug = (fault(FaultKind.SLUG, size=500.0, quantity="power"),)
+    sound, befallen = (within(values(with_faults(park, reports, faults), "power")) for faults in ((), slug))
+
+    assert befallen[BEGIN_US] == 500.0
+    factors = [befallen[ts_us] / sound[ts_us] for ts_us in sound]
+    assert factors == pytest.approx([500.0 / sound[BEGIN_US]] * len(sound))
+    assert values(with_faults(park, reports, slug), "energy_import") == values(
+        with_faults(park, reports, ()), "energy_import"
+    )
+
+
+def test_a_slug_of_no_size_is_twice_the_usual(park: SimulatedPark, reports: tuple[Report, ...]) -> None:
+    sound, befallen = (
+        within(values(with_faults(park, reports, faults), "power")) for faults in ((), (fault(FaultKind.SLUG),))
+    )
+
+    assert befallen == pytest.approx({ts_us: 2 * value for ts_us, value in sound.items()})
+
+
 @pytest.mark.parametrize("size", [7 * 3600, -86400])
 def test_a_wrong_clock_moves_the_stamp_and_nothing_else(
     size: int, park: SimulatedPark, reports: tuple[Report, ...]
@@ -266,5 +288,5 @@ def test_a_schedule_does_not_depend_on_where_it_is_cut_into_days() -> None:
 def test_no_fault_of_a_schedule_is_for_good_or_too_long_to_be_found_again() -> None:
     faults = schedule(["a/1"], seed=5, start_us=START_US, stop_us=START_US + 30 * DAY_US, per_day=10, hours=40)
 
-    assert not {one.kind for one in faults} & {FaultKind.RESET, FaultKind.ROLLOVER}
+    assert not {one.kind for one in faults} & {FaultKind.RESET, FaultKind.ROLLOVER, FaultKind.SLUG}
     assert max(one.stop_us - one.start_us for one in faults) == LONGEST_US

@@ -1,0 +1,62 @@
+"""The route about who did what."""
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from domain.time import to_datetime
+from service.api.access import Asker
+from service.api.identitymodels import AuditAnswer, AuditPage
+from service.api.problem import Problem
+from service.api.ranges import instant
+from service.api.services import Database
+from store.audit import read_audit
+from store.users import UserRole
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["identity"])
+
+_READERS = frozenset({UserRole.ADMIN, UserRole.AUDITOR})
+
+Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with an offset.")]
+Word = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+
+
+@router.get("/audit")
+async def list_audit(
+    conn: Database,
+    user: Asker,
+    *,
+    start: Moment = None,
+    stop: Moment = None,
+    who: Word = None,
+    act: Word = None,
+    outcome: Annotated[Literal["done", "refused"] | None, Query(description="Only what had this outcome.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most lines of one page.")] = 100,
+) -> AuditPage:
+    """
+    Who did what, when and from where, newest first: logins, and every change of users, keys, rules, corrections and inputs.
+
+    For admins; for auditors, what is about their parks.
+    """
+    if user.role not in _READERS:
+        raise Problem(HTTPStatus.FORBIDDEN, "the audit log is for admins and auditors")
+    found = await read_audit(
+        conn,
+        user.name,
+        start=None if start is None else to_datetime(instant("start", start)),
+        stop=None if stop is None else to_datetime(instant("stop", stop)),
+        who=who,
+        act=act,
+        outcome=outcome,
+        before=before,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    return AuditPage(
+        entries=[AuditAnswer.model_validate(one, from_attributes=True) for one in page],
+        next=page[-1].id if len(found) > len(page) else None,
+    )
