@@ -13,7 +13,7 @@ from domain.alarms import OPEN_US, Authority, Signal, Source, WindowStatistic
 from domain.registry import ComplianceRule, Registry, RuleStatistic, RuleWindow
 from domain.time import Level
 
-__all__ = ["Limit", "LimitKind", "kind_of", "kinds_of", "limits_in_force", "limits_of", "rule_window_s"]
+__all__ = ["Limit", "LimitKind", "kind_of", "kinds_of", "limit_at", "limits_in_force", "limits_of", "rule_window_s"]
 
 _PRECEDENCE = tuple(Authority)
 _WINDOW_S = {RuleWindow.HOUR: 3600, RuleWindow.DAY: 86400, RuleWindow.MONTH: None}
@@ -99,6 +99,15 @@ def limits_of(registry: Registry, source: Source) -> tuple[Limit, ...]:
         if kind.statistic is source.statistic and kind.level is source.level
         for limit in limits_in_force(registry, source.channel_id, kind)
     )
+
+
+def limit_at(registry: Registry, source: Source, at_us: int) -> ComplianceRule | None:
+    """
+    What decided for a window of a COMPLIANCE watch that ended at a time; None where nothing did. [us UTC]
+
+    A window is known at its end, which may be where the limit of the next one begins to hold.
+    """
+    return next((one.rule for one in limits_of(registry, source) if one.from_us < at_us <= one.to_us), None)
 
 
 def _decided(rules: Iterable[ComplianceRule]) -> list[Limit]:

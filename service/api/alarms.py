@@ -181,6 +181,8 @@ def _newest(value: AlarmValue, zone: ZoneInfo, unit: str) -> NewestEpisode:
     )
 
 
+_ACTS_OF: Mapping[UserRole, tuple[Act, ...]] = {UserRole.TENANT: (Act.COMMENT,), UserRole.AUDITOR: ()}
+
 # Which acts make sense depends on the state alone; the rule is only named in the sentence that says why not.
 _ANY_WATCH = Watch(
     rule_id=0,
@@ -197,7 +199,7 @@ _ANY_WATCH = Watch(
 
 def _acts(standing: Standing, user: User) -> Iterable[Act]:
     present_us = now_us()
-    for act in (Act.COMMENT,) if user.role is UserRole.TENANT else Act:
+    for act in _ACTS_OF.get(user.role, tuple(Act)):
         try:
             check_act(standing, act, watch=_ANY_WATCH, now_us=present_us, text="why", until_us=present_us + HOUR_US)
         except InputError:

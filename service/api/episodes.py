@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from domain.alarmentries import AlarmEntry
 from domain.alarms import Category, Severity, Signal, Watch
-from domain.limits import limits_of
+from domain.limits import limit_at
 from domain.registry import Registry
 from domain.time import from_datetime
 from service.alarmwatches import watch_at, watches_by_alarm
@@ -180,20 +180,19 @@ def _limit(registry: Registry, row: EpisodeRow) -> LimitUsed | None:
             legal_basis=None,
             confirmed=None,
         )
-    # A window is known at its end, which may be where the limit of the next one begins to hold.
-    found = next((one for one in limits_of(registry, source) if one.from_us < moment_us <= one.to_us), None)
-    if found is None:
+    rule = limit_at(registry, source, moment_us)
+    if rule is None:
         return None
     return LimitUsed(
-        lowest=found.rule.lowest,
-        highest=found.rule.highest,
+        lowest=rule.lowest,
+        highest=rule.highest,
         unit=watch.unit,
         statistic=statistic,
-        window=found.rule.window.value,
+        window=rule.window.value,
         share=source.share,
-        authority=found.rule.authority.value,
-        legal_basis=found.rule.legal_basis,
-        confirmed=found.rule.confirmed,
+        authority=rule.authority.value,
+        legal_basis=rule.legal_basis,
+        confirmed=rule.confirmed,
     )
 
 

@@ -11,7 +11,9 @@ from psycopg import Connection
 from alerts.conditions import Verdict
 from alerts.steps import STEPS
 from alerts.words import EpisodeSummary
-from domain.alarms import OPEN_US, EpisodeFrame, Phase, SampleFrame, Signal, Standing, Status, Step
+from domain.alarms import OPEN_US, EpisodeFrame, Phase, SampleFrame, Signal, Standing, Status, Step, Watch
+from domain.limits import limit_at
+from domain.registry import Registry
 from domain.time import IntArray, to_datetime
 from service.engine.compared import changed_rows, episodes_of
 from service.engine.evaluating import Part
@@ -222,7 +224,7 @@ def _steps(work: Judging, part: Part, place: int, held: dict[int, Standing], rev
         watch=watch,
         standing=standing,
         moves=moves(standing, course, unit=watch.unit, zone=work.known.plan.park.zone),
-        episodes={one.start_us: one for one in _summaries(part.after, place)},
+        episodes={one.start_us: one for one in _summaries(work.known.plan.registry, watch, part.after, place)},
     )
 
 
@@ -232,14 +234,16 @@ def _times(part: Part, place: int, step: Step) -> tuple[int, ...]:
     return tuple(part.steps.at_us[mine].tolist())
 
 
-def _summaries(frame: EpisodeFrame, place: int) -> Iterable[EpisodeSummary]:
+def _summaries(registry: Registry, watch: Watch, frame: EpisodeFrame, place: int) -> Iterable[EpisodeSummary]:
     for row in np.flatnonzero(frame.watch == place).tolist():
-        yield summary_of(frame, row)
+        yield summary_of(registry, watch, frame, row)
 
 
-def summary_of(frame: EpisodeFrame | EpisodeTable, row: int) -> EpisodeSummary:
-    """What a message says of an episode."""
+def summary_of(registry: Registry, watch: Watch, frame: EpisodeFrame | EpisodeTable, row: int) -> EpisodeSummary:
+    """What a message says of an episode of a watch."""
+    limit = limit_at(registry, watch.source, int(frame.peak_at_us[row]))
     return EpisodeSummary(
+        legal_basis="" if limit is None else limit.legal_basis,
         start_us=int(frame.start_us[row]),
         stop_us=int(frame.stop_us[row]),
         peak=float(frame.peak[row]),

@@ -12,7 +12,7 @@ from alerts.machine import apply, due
 from alerts.words import EpisodeSummary
 from domain.alarms import Standing, Watch
 from domain.notifications import Notification
-from domain.registry import Park
+from domain.registry import Park, Registry
 from domain.time import DAY_US
 from service.engine.following import Steps, written
 from service.engine.known import Known
@@ -72,7 +72,7 @@ def run_timers(conn: Connection[Any], park: Park, known: Known, now_us: int) -> 
         lock_park(conn, park.id)
         _tell_acts(conn, known, watches, acts, now_us)
         held = standings(conn, np.array(over, dtype=np.int32))
-        episodes = _episodes(conn, held.values())
+        episodes = _episodes(conn, known.plan.registry, watches, held.values())
         steps = [
             Steps(
                 watch=watches[number],
@@ -112,7 +112,9 @@ def _in_force(known: Known, conn: Connection[Any], now_us: int) -> dict[int, Wat
     }
 
 
-def _episodes(conn: Connection[Any], several: Iterable[Standing]) -> dict[int, dict[int, EpisodeSummary]]:
+def _episodes(
+    conn: Connection[Any], registry: Registry, watches: Mapping[int, Watch], several: Iterable[Standing]
+) -> dict[int, dict[int, EpisodeSummary]]:
     """By alarm and start: what is known of the exceedances that some alarms are about."""
     asked = {one.alarm_id: one.episode_us for one in several if one.episode_us is not None}
     found: dict[int, dict[int, EpisodeSummary]] = {}
@@ -121,8 +123,9 @@ def _episodes(conn: Connection[Any], several: Iterable[Standing]) -> dict[int, d
     alarms = np.array(sorted(asked), dtype=np.int32)
     table = stored_episodes(conn, alarms, np.array([asked[one] for one in alarms.tolist()], dtype=np.int64))
     for row in range(len(table)):
-        summary = summary_of(table, row)
-        found.setdefault(int(table.alarm_id[row]), {})[summary.start_us] = summary
+        alarm_id = int(table.alarm_id[row])
+        summary = summary_of(registry, watches[alarm_id], table, row)
+        found.setdefault(alarm_id, {})[summary.start_us] = summary
     return found
 
 
@@ -151,7 +154,7 @@ def _tell_acts(
             level=done.level,
             raised_us=act.recorded_us,
         )
-        summaries = _episodes(conn, [before]).get(done.alarm_id, {})
+        summaries = _episodes(conn, registry, watches, [before]).get(done.alarm_id, {})
         made = notifications(
             done,
             watch,
