@@ -47,6 +47,8 @@ class Identity:
     """Not marked as used for a minute; :func:`touch` does."""
     expires_at: datetime | None
     """When it ends, used or not; None: not by itself."""
+    keys_until: datetime | None
+    """How long a key that it makes may last: as long as the token it is, or was opened with; None: as long as asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def _identity(row: Mapping[str, Any]) -> Identity:
         parks=tuple(row["parks"]),
         tenants=tuple(row["tenants"]),
     )
-    rest = {name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at")}
+    rest = {name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at", "keys_until")}
     return Identity(user=user, scopes=frozenset(Scope(one) for one in row["scopes"]), **rest)
 
 

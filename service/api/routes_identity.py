@@ -66,8 +66,8 @@ async def create_key(request: Request, me: Owner, services: Serving, asked: KeyR
             HTTPStatus.FORBIDDEN, f"this key is for {', '.join(sorted(me.scopes))}; it cannot make one for more"
         )
     expires_at = datetime.now(UTC) + timedelta(days=asked.valid_days)
-    if me.via == "token" and me.expires_at is not None:
-        expires_at = min(expires_at, me.expires_at)
+    if me.keys_until is not None:
+        expires_at = min(expires_at, me.keys_until)
     secret = new_secret()
     detail = {"label": asked.label, "scopes": sorted(scopes), "expires_at": expires_at.isoformat()}
     line = _line(request, me, "key made", **detail)

@@ -93,6 +93,8 @@ async def _made(request: Request, services: Services, found: Identity, asked: Ke
         raise InputError("this login may not do as much as the key would")
     secret = new_secret()
     expires_at = datetime.now(UTC) + timedelta(days=asked.valid_days)
+    if found.keys_until is not None:
+        expires_at = min(expires_at, found.keys_until)
     scopes = sorted(asked.scopes)
     detail = {"label": asked.label, "scopes": scopes, "expires_at": expires_at.isoformat()}
     line = _line(request, found, "key made", **detail)

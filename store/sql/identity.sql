@@ -5,15 +5,15 @@ SELECT u.id, u.name, u.role,
        ARRAY(SELECT p.key FROM user_park g JOIN park p ON p.id = g.park_id WHERE g.user_id = u.id ORDER BY p.key) AS parks,
        ARRAY(SELECT p.key || '/' || t.key FROM user_tenant g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
              WHERE g.user_id = u.id ORDER BY p.key, t.key) AS tenants,
-       k.via, k.number, k.scopes, k.must_change, k.is_stale, k.expires_at
+       k.via, k.number, k.scopes, k.must_change, k.is_stale, k.expires_at, k.keys_until
 FROM (
-    SELECT 'token' AS via, t.id AS number, t.user_id, t.scopes, false AS must_change, t.expires_at,
+    SELECT 'token' AS via, t.id AS number, t.user_id, t.scopes, false AS must_change, t.expires_at, t.expires_at AS keys_until,
            t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' AS is_stale
     FROM token t
     WHERE t.hash = %(hash)s AND (t.expires_at IS NULL OR t.expires_at > now())
     UNION ALL
     SELECT 'session', s.id, s.user_id, coalesce(t.scopes, ARRAY['read', 'alarms', 'write']),
-           s.token_hash IS NULL AND coalesce(p.one_time, false), coalesce(least(s.ends_at, t.expires_at), s.ends_at),
+           s.token_hash IS NULL AND coalesce(p.one_time, false), least(s.ends_at, t.expires_at), t.expires_at,
            s.seen_at < now() - interval '1 minute'
     FROM session s
     LEFT JOIN token t ON t.hash = s.token_hash AND t.user_id = s.user_id AND (t.expires_at IS NULL OR t.expires_at > now())

@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ class Receivers:
         )
 
     @property
-    def settings(self) -> Mapping[str, str]:
+    def settings(self) -> dict[str, str]:
         return {
             "KAWASAN_SMTP_URL": f"smtp://127.0.0.1:{self.mails.port}",
             "KAWASAN_SMTP_FROM": SENDER,
@@ -112,7 +112,7 @@ def begun(
         # Nothing of the last week is final: what is late is told of otherwise.
         apply_to(url, alarmed_outlet(RULES, receivers.contacts, lateness_minutes=7 * 24 * 60))
         whole = Installation(folder, url, broker)
-        with forks(folder, whole.env | receivers.settings) as parts:
+        with forks(folder, {**whole.env, **receivers.settings}) as parts:
             parts.start("ingest", "ingest")
             parts.start("engine", "engine")
             until(lambda: parts.said("ingest", "ingest runs") > 0, "the subscription")
@@ -198,13 +198,6 @@ def test_kills_of_engine_and_notifier_lose_no_transition_and_tell_nobody_twice(
     assert sorted(set(receivers.hook.keys)) == sorted(heard)
     assert sorted(set(receivers.mails.ids)) == sorted(mailed)
     check_once(receivers)
-    print(
-        "REPEATED",
-        len(receivers.mails.ids) - len(mailed),
-        len(receivers.hook.keys) - len(heard),
-        len(mailed),
-        len(heard),
-    )
 
 
 def check_once(receivers: Receivers) -> None:

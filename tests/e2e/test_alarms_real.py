@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from domain.alarms import OPEN_US
+from domain.alarms import OPEN_US, Status
 from domain.parkfile import ParkFile
 from domain.time import from_datetime, parse_instant
 from service.embedded import PrivateBroker
@@ -102,7 +102,7 @@ def all_episodes(whole: Installation, token: str, key: str, span: tuple[str, str
     found: list[dict[str, Any]] = []
     after = None
     while True:
-        more = {} if after is None else {"after": after}
+        more: dict[str, str] = {} if after is None else {"after": after}
         page = whole.get("episodes", token, start=span[0], stop=span[1], rule=key, limit=20, **more)
         found += page["episodes"]
         after = page["next"]
@@ -330,7 +330,9 @@ def test_a_simulated_outlet_has_its_slugs_as_episodes_in_whatever_order(
         ("ph#hour_range", 600, 660),
         ("tss#hour_mean", 900, 1020),
     }
-    hours = [row for row in judged if row[0] == "limits" and row[1].endswith("cod#hour_mean")]
+    hours = [
+        row for row in judged if row[0] == "limits" and row[1].endswith("cod#hour_mean") and row[9] == Status.VALID
+    ]
     assert {minute(row[2]): row[4] for row in hours} == pytest.approx(hourly_means(rows, "cod"), rel=1e-9)
     assert other[0] == found
     assert other[1] == judged
@@ -364,9 +366,9 @@ def samples_of(rows: Sequence[tuple[str, int, float]], quantity: str) -> list[Sa
 
 
 def hourly_means(rows: Sequence[tuple[str, int, float]], quantity: str) -> dict[int, float]:
-    """By the minute at which an hour begins."""
+    """Of whole hours, by the minute at which they begin."""
     several: dict[int, list[float]] = {}
     for name, ts_us, value in rows:
         if name == quantity:
             several.setdefault((ts_us - BEGIN_US) // HOUR_US * 60, []).append(value)
-    return {begin: sum(values) / len(values) for begin, values in several.items()}
+    return {begin: sum(values) / 30 for begin, values in several.items() if len(values) == 30}

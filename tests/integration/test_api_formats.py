@@ -100,7 +100,7 @@ async def test_more_hours_than_json_may_hold_are_sent_as_a_table(api_on_both: Ap
 
 @pytest.mark.parametrize("level", ["base", "hour", "day", "week", "month"])
 async def test_amounts_are_those_of_json(api: Api, level: str) -> None:
-    asked = {"channel": CHANNELS, "level": level, **QUARTER}
+    asked: dict[str, Any] = {"channel": CHANNELS, "level": level, **QUARTER}
 
     plain = (await api.api("amounts", **asked)).body
     found = lines((await api.api("amounts", format="ndjson", **asked)).body)
@@ -140,7 +140,7 @@ async def test_what_was_known_then_is_a_table_too(api: Api) -> None:
 
     plain = (await api.api("kpis/electricity", **asked)).body["values"]
     kpis = lines((await api.api("kpis/electricity", format="ndjson", **asked)).body)
-    amounts = {"channel": CHANNELS, "level": "hour", **DAY, **then}
+    amounts: dict[str, Any] = {"channel": CHANNELS, "level": "hour", **DAY, **then}
 
     assert [row["value"] for row in kpis] == [value["value"] for value in plain]
     assert len(lines((await api.api("amounts", format="ndjson", **amounts)).body)) == 48
@@ -273,7 +273,7 @@ async def test_a_database_that_is_away_at_the_first_rows_is_a_problem_and_later_
         return await made(*asked)
 
     monkeypatch.setattr(series, "_amounts", failing)
-    asked = {"channel": CHANNELS, "level": "hour", "format": "csv", **QUARTER}
+    asked: dict[str, Any] = {"channel": CHANNELS, "level": "hour", "format": "csv", **QUARTER}
     works = 0
     early = await api.api("amounts", **asked)
     works, calls = 2, []

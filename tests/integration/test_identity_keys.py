@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from service.api import create_app
+from service.api.access import PAGE_HEADER
 from service.settings import Settings
 from store import Role, connect, open_pool
 from store.users import Scope, set_token, token_hash
@@ -70,9 +71,13 @@ async def test_a_key_makes_no_key_for_more_nor_for_longer_than_itself(identities
 
     more = await identities.client.post("/api/v1/keys", json={"label": "m", "scopes": ["alarms"]}, headers=narrow)
     longer = await identities.client.post("/api/v1/keys", json={"label": "l", "valid_days": 90}, headers=narrow)
+    await identities.client.post("/login", data={"token": "narrow"})
+    page = {PAGE_HEADER: "1", "Sec-Fetch-Site": "same-origin"}
+    by_login = await identities.client.post("/api/v1/keys", json={"label": "s", "valid_days": 90}, headers=page)
 
     assert more.status_code == 403
     assert datetime.fromisoformat(longer.json()["expires_at"]) == soon
+    assert datetime.fromisoformat(by_login.json()["expires_at"]) == soon
 
 
 async def test_a_key_that_was_revoked_or_has_expired_is_nobodys(identities: Api, filled_identities: str) -> None:

@@ -81,7 +81,7 @@ def at(minute: int) -> str:
 def everything(url: str) -> dict[str, Any]:
     with psycopg.connect(url) as conn:
         tables = ("reading", "reading_conflict", "batch", "latest", "channel_day", "span_queue", "ledger", "rejection")
-        return {name: conn.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables}  # type: ignore[arg-type]
+        return {name: conn.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables}
 
 
 def ledger(url: str) -> tuple[int, ...]:

@@ -7,23 +7,24 @@ from typer.testing import CliRunner
 from service.cli.main import app
 from service.isolation import Look, look_at_isolation
 from store import migrate
-from tests.support.two_parks import fill_two_parks
+from tests.support.two_parks import two_parks_on_embedded, two_parks_on_timescale, two_parks_url
+
+__all__ = ["two_parks_on_embedded", "two_parks_on_timescale", "two_parks_url"]
 
 
 def faults(looks: tuple[Look, ...]) -> list[str]:
     return [f"{one.what}: {fault}" for one in looks for fault in one.faults]
 
 
-def test_the_views_show_what_the_grants_say_to_each_kind_of_user(kawasan_url: str) -> None:
-    fill_two_parks(kawasan_url)
-    with psycopg.connect(kawasan_url) as conn:
+def test_the_views_show_what_the_grants_say_to_each_kind_of_user(two_parks_url: str) -> None:
+    with psycopg.connect(two_parks_url) as conn:
         before = conn.execute("SELECT count(*) FROM app_user").fetchone()
 
-    looks = look_at_isolation(kawasan_url)
+    looks = look_at_isolation(two_parks_url)
 
     assert faults(looks) == []
     assert len(looks) == 10
-    with psycopg.connect(kawasan_url) as conn:
+    with psycopg.connect(two_parks_url) as conn:
         assert conn.execute("SELECT count(*) FROM app_user").fetchone() == before
 
 
@@ -38,25 +39,23 @@ BROKEN = (
 )  # fmt: skip
 
 
-def test_what_opens_a_view_or_a_table_to_others_is_told(kawasan_url: str) -> None:
-    fill_two_parks(kawasan_url)
+def test_what_opens_a_view_or_a_table_to_others_is_told(two_parks_url: str) -> None:
     told = {}
     try:
         for statement, _ in BROKEN:
-            with psycopg.connect(kawasan_url) as conn:
+            with psycopg.connect(two_parks_url) as conn:
                 conn.execute("SET ROLE kawasan_migrate")
                 conn.execute(statement.encode())
                 conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA api TO kawasan_api")
-            told[statement] = " ".join(faults(look_at_isolation(kawasan_url)))
-            migrate(kawasan_url)
+            told[statement] = " ".join(faults(look_at_isolation(two_parks_url)))
+            migrate(two_parks_url)
     finally:
-        migrate(kawasan_url)
-
+        migrate(two_parks_url)
     assert {statement: words in told[statement] for statement, words in BROKEN} == dict.fromkeys(told, True)
 
 
-def test_the_command_says_it_in_one_line_each(timescale_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAWASAN_DATABASE_URL", timescale_url)
+def test_the_command_says_it_in_one_line_each(two_parks_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAWASAN_DATABASE_URL", two_parks_url)
 
     said = CliRunner().invoke(app, ["check", "--isolation"]).output.splitlines()
 

@@ -18,7 +18,15 @@ from store.queries import asking
 from store.users import list_users
 from tests.support.isolation_walk import Ask, Case, answer_text, asks, operations, own_asks
 from tests.support.served import Api
-from tests.support.two_parks import fill_two_parks, served_two_parks, token_of
+from tests.support.two_parks import (
+    served_two_parks,
+    token_of,
+    two_parks_on_embedded,
+    two_parks_on_timescale,
+    two_parks_url,
+)
+
+__all__ = ["two_parks_on_embedded", "two_parks_on_timescale", "two_parks_url"]
 
 OF_THE_MOMENT = ("date", "x-request-id", "ratelimit", "x-ratelimit", "server-timing", "content-length")
 """Headers that say when, how much is left, or, where the body says a name back, how long it is."""
@@ -27,9 +35,8 @@ MARKS = ("beta", "gamma", "777", "q.example.com")
 
 
 @pytest.fixture
-async def two_parks(kawasan_url: str) -> AsyncIterator[tuple[Api, FastAPI]]:
-    fill_two_parks(kawasan_url)
-    async with served_two_parks(kawasan_url) as running:
+async def two_parks(two_parks_url: str) -> AsyncIterator[tuple[Api, FastAPI]]:
+    async with served_two_parks(two_parks_url) as running:
         yield running
 
 
@@ -60,10 +67,18 @@ def ids_of(url: str, place: str, rule: str) -> dict[str, Any]:
         "episode": start.isoformat().replace("+00:00", "Z"),
         "correction": one(url, f"SELECT id FROM correction WHERE channel_id IN {channels}"),
         "fact": one(url, f"SELECT id FROM multiplier WHERE channel_id IN {channels} AND origin = 'entry'"),
+        "session": one(url, "SELECT id FROM session"),
+        "api_key": one(url, "SELECT k.id FROM token k JOIN app_user u ON u.id = k.user_id WHERE u.name = 'admin'"),
     }
 
 
-NO_IDS = {"alarm": 2_000_000_001, "correction": 2_000_000_002, "fact": 2_000_000_003}
+NO_IDS = {
+    "alarm": 2_000_000_001,
+    "correction": 2_000_000_002,
+    "fact": 2_000_000_003,
+    "session": 2_000_000_004,
+    "api_key": 2_000_000_005,
+}
 OWN = {"park": "p", "tenant": "alpha", "meter": "main", "channel": "p/alpha/main/energy_import", "kpi": "electricity",
        "subject": "tenant:p/alpha", "rule": "power-high", "source": "p/alpha", "target": "p/alpha"}  # fmt: skip
 
@@ -154,20 +169,22 @@ def headers_of(answer: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if not name.startswith(OF_THE_MOMENT)}
 
 
-def contents(url: str) -> dict[str, str]:
+def contents(url: str) -> dict[str, Any]:
     """What is in each table, but for what says who asked and when."""
     left_out = {"audit", "token", "session", "login_try", "idempotency"}
     with psycopg.connect(url) as conn:
+        kept = conn.execute("SELECT (SELECT count(*) FROM token) || ' ' || (SELECT count(*) FROM session)").fetchone()
         tables = [
             row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         ]
-        return {
+        found = {
             table: conn.execute(
                 f"SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM public.{table} t".encode()
-            ).fetchone()[0]  # type: ignore[index]
+            ).fetchone()
             for table in tables
             if table not in left_out
         }
+    return {**found, "tokens and sessions": kept}
 
 
 @pytest.fixture
@@ -281,7 +298,7 @@ async def test_what_happens_to_another_changes_no_answer(two_parks: tuple[Api, F
         channels = [
             row[0] for row in conn.execute("SELECT id FROM channel WHERE meter_id = ANY (%s)", [meters]).fetchall()
         ]
-        conn.execute(ANOTHERS_DAY, {"channels": channels, "meters": meters, "tenant": firm_id, "source": place})  # type: ignore[arg-type]
+        conn.execute(ANOTHERS_DAY, {"channels": channels, "meters": meters, "tenant": firm_id, "source": place})
     after = await everything(api, app, user)
 
     assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {}
@@ -337,15 +354,13 @@ async def test_a_route_that_asks_for_everything_is_still_shown_only_what_its_use
     assert "reading" not in tables.json()["detail"]
 
 
-def test_times_of_the_walk_are_ones_at_which_something_was(kawasan_url: str) -> None:
-    fill_two_parks(kawasan_url)
-
+def test_times_of_the_walk_are_ones_at_which_something_was(two_parks_url: str) -> None:
     kinds = one(
-        kawasan_url,
+        two_parks_url,
         "SELECT array_agg(k ORDER BY k) FROM (SELECT 'episode' AS k FROM episode UNION SELECT 'finding' FROM finding"
         " UNION SELECT 'correction' FROM correction UNION SELECT 'conflict' FROM reading_conflict UNION SELECT 'closed' FROM closed_kpi"
         " UNION SELECT 'rejection' FROM rejection UNION SELECT 'note' FROM episode_note UNION SELECT 'kpi' FROM kpi) s",
     )
 
     assert kinds == ["closed", "conflict", "correction", "episode", "finding", "kpi", "note", "rejection"]
-    assert from_datetime(one(kawasan_url, "SELECT min(start) FROM episode")) > 0
+    assert from_datetime(one(two_parks_url, "SELECT min(start) FROM episode")) > 0

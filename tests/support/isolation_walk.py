@@ -22,7 +22,7 @@ NO_ANSWER = frozenset({"/api/v1/live", "/metrics"})
 NOT_ASKED = frozenset(
     {
         "as_of", "format", "state", "category", "inhibited", "open", "closed", "unresolved", "reason", "max_points", "last-event-id",
-        "if-none-match", "idempotency-key", "accept", "x-request-id", "series", "scope", "who", "act", "outcome", "via", "after",
+        "if-none-match", "idempotency-key", "accept", "x-request-id", "series", "scope", "who", "act", "outcome", "via", "after", "before",
     }
 )  # fmt: skip
 """Optional parameters that say how, not whose."""
@@ -181,7 +181,7 @@ def _pairs(case: Case, used: set[str]) -> list[tuple[Any, Any]]:
 def _name(path: str, name: str) -> str:
     """What a parameter names, where the same word stands for several things."""
     special = {
-        "key": "rule" if "alarm-rules" in path else "kpi",
+        "key": "rule" if "alarm-rules" in path else "api_key" if "/keys/" in path else "kpi",
         "start": "episode" if "/episodes/" in path else "start",
     }
     if "{id}" in path and name == "id":

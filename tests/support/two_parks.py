@@ -1,12 +1,13 @@
 """Two parks with everything in them that belongs to somebody: what alpha of park p may see, and what others may not see."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import httpx2
 import psycopg
+import pytest
 from pydantic import SecretStr
 
 from domain.context import PARK_WIDE
@@ -28,8 +29,9 @@ from store.meterlife import enter_life
 from store.references import apply_references
 from store.spans import append_tick
 from store.users import UserRole, create_user, set_token, token_hash
-from tests.support.databases import apply_to, batch_of, channel, meter, park_file, tenant
-from tests.support.served import Api
+from tests.support.databases import apply_to, batch_of, channel, meter, migrated_database, park_file, tenant
+from tests.support.served import Api, closed_to_others
+from tests.support.services import Kind, new_database
 
 DAY_US_START = parse_instant("2026-03-02T00:00:00+07:00")
 MONTH = "2026-03"
@@ -67,6 +69,32 @@ contracts:
   - {tenant: alpha, contracted_kva: 100, valid_from: 2026-01-01T00:00:00+07:00, source: contract}
   - {tenant: beta, contracted_kva: 777, valid_from: 2026-01-01T00:00:00+07:00, source: contract}
 """
+
+
+@pytest.fixture(scope="session")
+def two_parks_on_timescale(shared_timescale_url: str) -> Iterator[str]:
+    """Name of a filled database on TimescaleDB, to be copied."""
+    with migrated_database(shared_timescale_url) as url:
+        fill_two_parks(url)
+        with closed_to_others(shared_timescale_url, url) as name:
+            yield name
+
+
+@pytest.fixture(scope="session")
+def two_parks_on_embedded(shared_embedded_url: str) -> Iterator[str]:
+    """Name of a filled database on the embedded PostgreSQL, to be copied."""
+    with migrated_database(shared_embedded_url) as url:
+        fill_two_parks(url)
+        with closed_to_others(shared_embedded_url, url) as name:
+            yield name
+
+
+@pytest.fixture
+def two_parks_url(server_kind: Kind, server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of a database of the test's own with the two parks; the test runs on both servers."""
+    template = "two_parks_on_timescale" if server_kind == "timescaledb" else "two_parks_on_embedded"
+    with new_database(server_url, request.getfixturevalue(template)) as url:
+        yield url
 
 
 def token_of(user: str) -> str:
@@ -173,7 +201,7 @@ def _enter(url: str, key: str, firm: str) -> None:
             conn, power.id, Action.SET, first_us=DAY_US_START + 7 * SLOT_US, last_us=DAY_US_START + 7 * SLOT_US, value=21.0,
             why=f"seen at {firm}", by=f"clerk of {firm}",
         )  # fmt: skip
-        facts = [
+        facts: list[MultiplierEntry | OutageEntry] = [
             MultiplierEntry(quantity="energy_import", from_us=DAY_US_START + HOUR_US, factor=2.0),
             OutageEntry(
                 from_us=DAY_US_START + 2 * HOUR_US, to_us=DAY_US_START + 3 * HOUR_US, reason=f"{firm} was shut"
@@ -195,6 +223,10 @@ def _say(url: str) -> None:
         conn.execute(
             "INSERT INTO episode_note (alarm_id, episode, said_of, kind, text, recorded_by)"
             " SELECT alarm_id, start, start, 'comment', 'said of ' || alarm_id, 'me' FROM episode"
+        )
+        conn.execute(
+            "INSERT INTO session (hash, user_id, address, expires_at, ends_at)"
+            " SELECT 'hash', id, '10.0.0.1', now() + interval '1 day', now() + interval '1 day' FROM app_user WHERE name = 'admin'"
         )
 
 

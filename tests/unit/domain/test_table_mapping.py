@@ -154,3 +154,39 @@ def test_all_mistakes_of_a_mapping_are_told_at_once() -> None:
         parse_mapping(text)
 
     assert all(word in str(caught.value) for word in ("park", "Mars/Olympus", "enrgy"))
+
+
+GOOD, BAD = {"at": "2026-01-01T00:00:00Z", "v": "1"}, {"at": "01.01.2026", "v": "2"}
+
+
+def test_a_time_that_cannot_be_read_is_sent_to_be_rejected_where_that_is_wanted() -> None:
+    of = mapping(readings_per_message=10)
+    looks_like_one = {"at": "2026-01-01T00:15:00Z ", "v": "3"}
+    as_mapped = mapping({"format": "epoch_s"}, readings_per_message=10)
+
+    (message,) = table_messages(of, [GOOD, BAD, GOOD], past_bad_times=True)
+    (other,) = table_messages(as_mapped, [{"at": "1767225600", "v": "1"}, looks_like_one], past_bad_times=True)
+
+    stamps = [reading["ts"] for reading in json.loads(message.payload)["readings"]]
+    assert stamps == [ms("2026-01-01T00:00:00Z"), "01.01.2026 (not as mapped)", ms("2026-01-01T00:00:00Z")]
+    assert message.rows == (1, 2, 3)
+    said = json.loads(other.payload)["readings"][1]["ts"]
+    with pytest.raises(InputError):
+        parse_instant(said)
+    with pytest.raises(InputError, match="row 2"):
+        list(table_messages(of, [GOOD, BAD]))
+
+
+@pytest.mark.parametrize(
+    ("of", "rows"), [(mapping(), [BAD, GOOD]), (mapping(column={"cumulative": True}), [GOOD, BAD, GOOD])]
+)
+def test_the_first_row_and_sums_need_a_time_that_can_be_read(of: TableMapping, rows: list[Row]) -> None:
+    with pytest.raises(InputError, match=r"time '01\.01\.2026' in column at cannot be read"):
+        list(table_messages(of, rows, past_bad_times=True))
+
+
+def test_a_message_says_which_rows_its_readings_were_made_of() -> None:
+    of = mapping(column={"cumulative": True}, readings_per_message=2)
+    rows = [{"at": f"2026-01-01T00:{minute:02}:00Z", "v": "1"} for minute in (0, 15, 30)]
+
+    assert [message.rows for message in table_messages(of, rows)] == [(1, 1), (2, 3)]
