@@ -33,7 +33,7 @@ def rule(key: str = "cod-high", **rest: Any) -> dict[str, Any]:
 def alarm_park(*alarms: dict[str, Any], contacts: tuple[dict[str, Any], ...] = (CONTACT,)) -> ParkFile:
     """Park `p` with two tenants and an outlet, and these alarms."""
     file = park_file(
-        tenant("a", meter("m", channel("ph"), channel("cod"))),
+        tenant("a", meter("m", channel("ph"), channel("cod"), role="discharge")),
         tenant("b", meter("m", channel("cod"), channel("energy_import", "register"))),
         tenant("_park", meter("outlet", channel("cod"), role="outlet")),
     )
