@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from domain.errors import InputError, ParkError, Unavailable
 from domain.parkfile import ParkFile
-from domain.registry import OPERATOR
+from domain.registry import OPERATOR, Kind
 from service.cli.demo_context import enter_example_values
 from service.cli.demo_news import News, is_ready
 from service.cli.parks import apply_file, example_park
@@ -37,7 +39,8 @@ from service.embedded import PrivateBroker, PrivatePostgres
 from service.guard import Guard
 from service.identity.firstadmin import ADMIN, make_first_admin
 from service.settings import PREFIX, Settings
-from store import Role, connect, migrate
+from store import Role, connect, load_registry, migrate
+from store.signalreads import newest
 from store.users import UserRole, create_user, set_token, token_hash
 
 __all__ = ["erase_demo", "run_demo"]
@@ -49,7 +52,11 @@ _LEAST_FREE = 500 * 1024 * 1024
 _READY_S = 60.0
 _MINUTE_S = 60.0
 _POLL_S = 0.25
-_COMMANDS = (("ingest",), ("engine",), ("notify",), ("serve",))
+_TOLD_S = 60.0
+"""The engine starts then in any case. [s]"""
+_NEW_US = 5 * 60 * 1_000_000
+"""A meter whose newest reading is no older has told its past. [us]"""
+_COMMANDS = (("ingest",), ("notify",), ("serve",))
 _BACKFILL_H = 25
 """How much of the past the meters tell on the first start, so that the page shows a whole day. [h]"""
 
@@ -128,6 +135,9 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         state = ("--state", str(folder / "simulator.json"), "--backfill-hours", str(_BACKFILL_H))
         for name, *options in (*_COMMANDS, ("simulate", *state)):
             supervisor.start(Child(name=name, command=(name, *options), log=folder / "logs" / f"{name}.log"))
+        # Before the meters have told their past they would all count as silent.
+        _wait_until_told(servers.database_url, park.park.key, stop)
+        supervisor.start(Child(name="engine", command=("engine",), log=folder / "logs" / "engine.log"))
         address = f"http://{settings.host}:{settings.port}"
         _wait_until_ready(address, supervisor, stop, say)
         if not stop.is_set():
@@ -135,6 +145,17 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
             _watch(supervisor, servers, News(address, logins["operator"], servers.database_url), stop, say)
         say("stopping ...")
     say("stopped; the data stays, and the next start goes on with it")
+
+
+def _wait_until_told(database_url: str, park: str, stop: threading.Event) -> None:
+    """Wait until most meters have told what they measured before the start."""
+    ends = time.monotonic() + _TOLD_S
+    with connect(database_url, Role.WRITE, application="kawasan-demo", autocommit=True) as conn:
+        channels = [one.id for one in load_registry(conn, park).channels if one.kind is not Kind.PRODUCT]
+        while not stop.wait(_POLL_S) and time.monotonic() < ends:
+            told_us = newest(conn, np.array(channels, dtype=np.int32))[1]
+            if (told_us >= time.time_ns() // 1000 - _NEW_US).sum() > len(channels) // 2:
+                return
 
 
 def _environment(settings: Settings, servers: _Servers) -> Mapping[str, str]:
