@@ -16,7 +16,7 @@ from domain.errors import ParkError
 from service.cli.supervisor import Child, Supervisor
 
 PROJECT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 NOWHERE = {
     "KAWASAN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
     "KAWASAN_MQTT_URL": "mqtt://127.0.0.1:1",
