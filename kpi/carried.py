@@ -16,7 +16,6 @@ from domain.frames import FloatArray, Subject
 from domain.references import References, dated
 from domain.registry import Registry
 from domain.time import HOUR_US, IntArray
-from domain.units import conversion_factor
 from kpi.block import Block, Coverage, Scene, coverage, known_terms
 from kpi.carriers import Carrier, carrier_members, carriers_of
 from kpi.definition import Family, Kpi, Made, Term, padded
@@ -45,8 +44,8 @@ __all__ = [
 ]
 
 BoolArray = NDArray[np.bool_]
-GJ_PER_KWH = conversion_factor("kWh", "GJ")
-KWH_PER_GJ = conversion_factor("GJ", "kWh")
+GJ_PER_KWH = 0.0036
+KWH_PER_GJ = 1e6 / 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
