@@ -98,6 +98,7 @@ def _identity(row: Mapping[str, Any]) -> Identity:
         role=UserRole(row["role"]),
         parks=tuple(row["parks"]),
         tenants=tuple(row["tenants"]),
+        energy=tuple(row["energy"]),
     )
     rest = {name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at", "keys_until")}
     return Identity(user=user, scopes=frozenset(Scope(one) for one in row["scopes"]), **rest)

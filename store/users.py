@@ -24,6 +24,7 @@ __all__ = [
     "disable_user",
     "drop_token",
     "enable_user",
+    "grant_energy",
     "list_users",
     "resolve_token",
     "set_token",
@@ -72,6 +73,8 @@ class User:
     """Keys of the granted parks."""
     tenants: tuple[str, ...]
     """Granted tenants as `park/tenant`."""
+    energy: tuple[str, ...] = ()
+    """Tenants as `park/tenant` of whom an officer sees everything that is metered."""
     disabled: bool = False
 
 
@@ -108,7 +111,8 @@ def create_user(
         before = _users(conn, name)
         row = conn.execute(query("user_upsert"), {"name": name, "role": role.value}).fetchone()
         grants["user_id"] = row[0] if row else None
-        for step in ("user_forget_parks", "user_forget_tenants", "user_grant_parks", "user_grant_tenants"):
+        forgotten = ("user_forget_parks", "user_forget_tenants", "user_forget_energy")
+        for step in (*forgotten, "user_grant_parks", "user_grant_tenants"):
             conn.execute(query(step), grants)
         user = _users(conn, name)[0]
         if before != (user,):
@@ -169,6 +173,41 @@ def _switched(conn: Connection[Any], name: str, step: str, act: str) -> bool:
         return switched
 
 
+def grant_energy(conn: Connection[Any], name: str, tenants: Sequence[str]) -> User:
+    """
+    Let an officer see everything that is metered of some tenants, and of no others; what changed is noted. Commits.
+
+    Parameters
+    ----------
+    tenants : Sequence[str]
+        `park/tenant` keys of parks that are granted; none takes the grant away.
+
+    Raises
+    ------
+    InputError
+        There is no such user, the user is no officer, or a tenant is not known or of a park that is not granted.
+    """
+    with database_errors(f"granting energy to {name}"), conn.transaction():
+        before = _users(conn, name)
+        if not before:
+            raise InputError(f"no user {name!r} in the database; create the user first")
+        if before[0].role is not UserRole.OFFICER:
+            raise InputError(
+                f"user {name!r} is {before[0].role.value}; energy is granted to officers, others see it by their role"
+            )
+        grants: dict[str, Any] = {"user_id": before[0].id, "parks": [], "tenants": list(tenants)}
+        unknown = [row[0] for row in conn.execute(query("user_unknown_grants"), grants).fetchall()]
+        unknown += [one for one in tenants if one not in unknown and one.split("/")[0] not in before[0].parks]
+        if unknown:
+            raise InputError(f"user {name!r}: no tenant {', '.join(unknown)} in the parks that are granted")
+        for step in ("user_forget_energy", "user_grant_energy"):
+            conn.execute(query(step), grants)
+        user = _users(conn, name)[0]
+        if before != (user,):
+            note(conn, Note(act="user changed", target=name, concerns=name, detail={"energy": list(user.energy)}))
+        return user
+
+
 def list_users(conn: Connection[Any]) -> tuple[User, ...]:
     """All users, by name."""
     with database_errors("listing users"), conn.transaction():
@@ -182,7 +221,10 @@ def _users(conn: Connection[Any], name: str | None) -> tuple[User, ...]:
 
 def _user(row: Mapping[str, Any]) -> User:
     rest = {name: row[name] for name in ("id", "name", "disabled")}
-    return User(role=UserRole(row["role"]), parks=tuple(row["parks"]), tenants=tuple(row["tenants"]), **rest)
+    energy = tuple(row["energy"])
+    return User(
+        role=UserRole(row["role"]), parks=tuple(row["parks"]), tenants=tuple(row["tenants"]), energy=energy, **rest
+    )
 
 
 async def resolve_token(conn: AsyncConnection[Any], hash_: bytes) -> User | None:

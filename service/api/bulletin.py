@@ -208,6 +208,8 @@ def _power(registry: Registry, user: User, latest: Mapping[int, LatestReading]) 
     if not may_see_kpi(user, electricity.key):
         return
     for named in named_subjects(registry, user):
+        if not may_see_kpi(user, electricity.key, named.reference):
+            continue
         meters = {
             registry.channel_by_id[int(channel)].meter_id
             for channel in member_channels(registry, (named.subject,), (electricity,))

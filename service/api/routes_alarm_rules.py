@@ -1,6 +1,6 @@
 """Routes about alarm rules: list, enter, replace and end them, and try one over past data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -209,12 +209,22 @@ async def _shown(  # noqa: PLR0917 - what it is shown with
     return _answer(row, registry, user)
 
 
+def _is_own(registry: Registry, suppress: Mapping[str, Any]) -> bool:
+    """Whether nothing in it names what the registry of the asking user does not hold."""
+    place = suppress.get("channel") or str(suppress.get("alarm", "")).partition("@")[2]
+    firm = place.removeprefix(f"{registry.park.key}/").split("/")[0]
+    return firm in {"", ".", *(tenant.key for tenant in registry.tenants)}
+
+
 def _answer(row: AlarmRuleRow, registry: Registry, user: User) -> RuleAnswer:
     zone = registry.park.zone
     entry = row.entry.model_dump(mode="json", exclude_none=True)
     if user.role not in _RUNS_PARKS:
         # Contacts are people.
         entry.pop("tell", None)
+    if user.role is UserRole.TENANT:
+        # What suppresses may be a neighbour's gauge, with its bounds.
+        entry["suppress"] = [one for one in entry["suppress"] if _is_own(registry, one)]
     return RuleAnswer(
         park=row.park,
         key=row.key,

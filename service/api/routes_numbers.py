@@ -212,7 +212,7 @@ async def read_kpi(
     if registry is None:
         raise not_found(f"subject {subject}")
     named = find_subject(registry, user, subject)
-    kpi = _kpi(registry, user, key)
+    kpi = _kpi(registry, user, key, subject)
     if named.subject.kind not in kpi.subjects or level.level not in kpi.levels:
         raise refused(
             f"{key} is made for {', '.join(sorted(kind.value for kind in kpi.subjects))} "
@@ -249,8 +249,8 @@ async def read_kpi(
     )
 
 
-def _kpi(registry: Registry, user: User, key: str) -> Kpi:
-    found = next((kpi for kpi in for_registry(registry) if kpi.key == key and may_see_kpi(user, key)), None)
+def _kpi(registry: Registry, user: User, key: str, subject: str) -> Kpi:
+    found = next((kpi for kpi in for_registry(registry) if kpi.key == key and may_see_kpi(user, key, subject)), None)
     if found is None:
         raise not_found(f"KPI {key}")
     return found

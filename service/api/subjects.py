@@ -112,6 +112,18 @@ def is_about_discharge(kpi_key: str) -> bool:
     return kpi_key.startswith(_OFFICER)
 
 
-def may_see_kpi(user: User, kpi_key: str) -> bool:
-    """Whether a KPI is one that the user's role is about: an officer's are those of water leaving the site."""
-    return user.role is not UserRole.OFFICER or is_about_discharge(kpi_key)
+def may_see_kpi(user: User, kpi_key: str, reference: str | None = None) -> bool:
+    """
+    Whether a KPI is one that the user's role is about: an officer's are those of water leaving the site.
+
+    Of tenants whose energy was granted an officer sees all; `reference` is the subject, None: of any that may be seen.
+    """
+    if user.role is not UserRole.OFFICER or is_about_discharge(kpi_key):
+        return True
+    if reference is None:
+        return bool(user.energy)
+    return not reference.startswith(f"{SubjectKind.PARK.value}:") and _tenant_of(reference) in user.energy
+
+
+def _tenant_of(reference: str) -> str:
+    return "/".join(reference.partition(":")[2].split("/")[:2])

@@ -19,6 +19,7 @@ from store.users import (
     disable_user,
     drop_token,
     enable_user,
+    grant_energy,
     list_users,
     set_token,
     token_hash,
@@ -95,6 +96,21 @@ def token(name: Name, label: Label = _LABEL, valid_days: ValidDays = None, scope
     print(_give(load_settings().need_database(), name, label, valid_days, scope))
 
 
+@app.command("grant")
+def grant(
+    name: Name,
+    energy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tenant, as PARK/TENANT, of whom the officer sees all that is metered; may be given several times."
+        ),
+    ] = None,
+) -> None:
+    """Let an officer see the energy and water of these tenants, and of no others; without any, of none."""
+    with connect(load_settings().need_database(), Role.AUTH, application="kawasan-user") as conn:
+        print(_shown(grant_energy(conn, name, energy or ())))
+
+
 @app.command("tokens")
 def tokens(name: Name) -> None:
     """List the tokens of a user: label, scopes, until when they hold, and when they were last used."""
@@ -162,4 +178,5 @@ def _line(one: Key) -> str:
 
 def _shown(user: User) -> str:
     grants = ", ".join((*user.parks, *user.tenants)) or ("all parks" if user.role is UserRole.ADMIN else "no grants")
-    return f"{user.name}: {user.role.value} of {grants}{' (disabled)' if user.disabled else ''}"
+    energy = f", with the energy of {', '.join(user.energy)}" if user.energy else ""
+    return f"{user.name}: {user.role.value} of {grants}{energy}{' (disabled)' if user.disabled else ''}"

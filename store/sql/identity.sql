@@ -5,6 +5,8 @@ SELECT u.id, u.name, u.role,
        ARRAY(SELECT p.key FROM user_park g JOIN park p ON p.id = g.park_id WHERE g.user_id = u.id ORDER BY p.key) AS parks,
        ARRAY(SELECT p.key || '/' || t.key FROM user_tenant g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
              WHERE g.user_id = u.id ORDER BY p.key, t.key) AS tenants,
+       ARRAY(SELECT p.key || '/' || t.key FROM user_energy g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
+             WHERE g.user_id = u.id ORDER BY p.key, t.key) AS energy,
        k.via, k.number, k.scopes, k.must_change, k.is_stale, k.expires_at, k.keys_until
 FROM (
     SELECT 'token' AS via, t.id AS number, t.user_id, t.scopes, false AS must_change, t.expires_at, t.expires_at AS keys_until,

@@ -9,6 +9,13 @@ DELETE FROM user_park WHERE user_id = %(user_id)s
 -- name: user_forget_tenants
 DELETE FROM user_tenant WHERE user_id = %(user_id)s
 
+-- name: user_forget_energy
+DELETE FROM user_energy WHERE user_id = %(user_id)s
+
+-- name: user_grant_energy
+INSERT INTO user_energy (user_id, tenant_id)
+SELECT %(user_id)s, t.id FROM tenant t JOIN park p ON p.id = t.park_id WHERE p.key || '/' || t.key = ANY (%(tenants)s::text[])
+
 -- name: user_grant_parks
 INSERT INTO user_park (user_id, park_id)
 SELECT %(user_id)s, id FROM park WHERE key = ANY (%(parks)s::text[])
@@ -45,6 +52,8 @@ SELECT u.id, u.name, u.role,
        ARRAY(SELECT p.key FROM user_park g JOIN park p ON p.id = g.park_id WHERE g.user_id = u.id ORDER BY p.key) AS parks,
        ARRAY(SELECT p.key || '/' || t.key FROM user_tenant g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
              WHERE g.user_id = u.id ORDER BY p.key, t.key) AS tenants,
+       ARRAY(SELECT p.key || '/' || t.key FROM user_energy g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
+             WHERE g.user_id = u.id ORDER BY p.key, t.key) AS energy,
        u.disabled_at IS NOT NULL AS disabled
 FROM app_user u
 WHERE %(name)s::text IS NULL OR u.name = %(name)s::text

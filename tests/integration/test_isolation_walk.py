@@ -30,7 +30,9 @@ __all__ = ["two_parks_on_embedded", "two_parks_on_timescale", "two_parks_url"]
 
 OF_THE_MOMENT = ("date", "x-request-id", "ratelimit", "x-ratelimit", "server-timing", "content-length")
 """Headers that say when, how much is left, or, where the body says a name back, how long it is."""
-MARKS = ("beta", "gamma", "777", "q.example.com")
+NAME_NOBODY = {"POST /api/v1/keys"}
+"""Operations that are told something, but nothing that is anybody's."""
+MARKS = ("beta", "gamma", "777.0", "q.example.com")
 """What stands only in what is not alpha's."""
 
 
@@ -194,7 +196,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     execute = psycopg.AsyncCursor.execute
 
     async def noted(self: Any, query: Any, *rest: Any, **named: Any) -> Any:
-        sent.append(str(query))
+        # Now and then the pool looks whether a connection is alive, and a token is marked as used.
+        if query and b"last_used_at = now()" not in query:
+            sent.append(str(query))
         return await execute(self, query, *rest, **named)
 
     monkeypatch.setattr(psycopg.AsyncCursor, "execute", noted)
@@ -225,13 +229,17 @@ async def test_what_is_anothers_is_answered_as_what_does_not_exist(
             if looks[0][0] >= 500:
                 differ.append((ask.name, looks[0]))
 
-    assert differ == []
+    assert differ == [], "\n".join(str(one) for one in differ)
     assert contents(api.url) == before
-    assert walked >= {
-        f"{method} {path}"
-        for method, path, operation in operations(schema)
-        if operation.get("requestBody") or any(one.get("required") for one in operation.get("parameters", ()))
-    } - {"GET /api/v1/audit"}
+    assert (
+        walked
+        >= {
+            f"{method} {path}"
+            for method, path, operation in operations(schema)
+            if operation.get("requestBody") or any(one.get("required") for one in operation.get("parameters", ()))
+        }
+        - NAME_NOBODY
+    )
 
 
 def own_case(url: str, user: str) -> Case:

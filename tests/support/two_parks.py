@@ -1,5 +1,6 @@
 """Two parks with everything in them that belongs to somebody: what alpha of park p may see, and what others may not see."""
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -48,7 +49,12 @@ USERS: dict[str, tuple[UserRole, dict[str, list[str]]]] = {
 """By name: role and grants."""
 
 _RULES: list[dict[str, Any]] = [
-    {"key": "power-high", "watch": {"channel": "*/main/power"}, "above": 50.0},
+    {
+        "key": "power-high",
+        "watch": {"channel": "*/main/power"},
+        "above": 50.0,
+        "suppress": [{"channel": "FIRM/main/power", "above": 777.0}, {"channel": "./power", "above": 888.0}],
+    },
     {"key": "beta-only", "watch": {"channel": "beta/main/power"}, "above": 50.0},
     {
         "key": "much-energy",
@@ -123,7 +129,9 @@ def _park(key: str, *firms: str, rules: list[dict[str, Any]]) -> ParkFile:
     }  # fmt: skip
     file = park_file(tenant("_park", outlet), *(_firm(firm) for firm in firms), rules=[limit], key=key)
     must = {"category": "warning", "severity": "high", "tell": [{"contact": "chief"}]}
-    alarms = [{**must, "name": f"Rule {rule['key']}", **rule} for rule in rules]
+    # What suppresses alarms of all is a gauge of the last firm.
+    written = json.loads(json.dumps(rules).replace("FIRM", firms[-1]))
+    alarms = [{**must, "name": f"Rule {rule['key']}", **rule} for rule in written]
     contacts = [{"key": "chief", "name": "Chief", "way": "email", "address": f"chief@{key}.example.com"}]
     return ParkFile.model_validate(
         {**file.model_dump(mode="json", exclude_none=True), "alarms": alarms, "contacts": contacts}
