@@ -14,14 +14,13 @@ Judgements and episodes are pure functions of readings, corrections, registry ro
 a record of what was known when, and of what people did.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InputError
-from domain.frames import FloatArray, SmallArray, Subject
+from domain.frames import FloatArray, SmallArray, Subject, check_lengths
 from domain.time import IntArray, Level
 
 __all__ = [
@@ -275,12 +274,6 @@ class Status(IntEnum):
         return self.name.lower()
 
 
-def _check_lengths(frame: object) -> None:
-    lengths = {len(getattr(frame, column.name)) for column in fields(frame)}  # type: ignore[arg-type]
-    if len(lengths) > 1:
-        raise InputError(f"the columns of a {type(frame).__name__} differ in length: {sorted(lengths)}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleFrame:
     """Samples of many watches, sorted by (watch, at_us, start_us); no two of a watch have one at_us. (n,) each."""
@@ -311,7 +304,7 @@ class SampleFrame:
     """Ended by the park's tick."""
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.at_us)
@@ -353,7 +346,7 @@ class EpisodeFrame:
     """Cleared, and every sample up to that final."""
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.start_us)

@@ -12,8 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InputError
-from domain.frames import FloatArray, SmallArray
+from domain.frames import FloatArray, SmallArray, check_lengths
 from domain.time import IntArray
 
 __all__ = ["Action", "Claim", "Conflict", "Correction", "CorrectionTable"]
@@ -45,9 +44,7 @@ class CorrectionTable:
     """Not superseded."""
 
     def __post_init__(self) -> None:
-        lengths = {len(getattr(self, column.name)) for column in fields(self)}
-        if len(lengths) != 1:
-            raise InputError(f"the columns of a CorrectionTable differ in length: {sorted(lengths)}")
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.id)

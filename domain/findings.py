@@ -10,8 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import InputError
-from domain.frames import FloatArray, SmallArray
+from domain.frames import FloatArray, SmallArray, check_lengths
 from domain.time import IntArray
 
 __all__ = ["RULES", "FindingFrame", "Rule", "joined_findings", "no_findings", "unit_of"]
@@ -104,9 +103,7 @@ class FindingFrame:
     """What it was held against. [unit of the rule]"""
 
     def __post_init__(self) -> None:
-        lengths = {len(getattr(self, name.name)) for name in fields(self)}
-        if len(lengths) > 1:
-            raise InputError(f"the columns of a FindingFrame differ in length: {sorted(lengths)}")
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.start_us)

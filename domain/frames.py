@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from domain.errors import InputError
 from domain.time import IntArray, Level
 
-__all__ = ["AmountFrame", "FloatArray", "KpiFrame", "NullReason", "Readings", "SmallArray", "Subject", "SubjectKind"]
+__all__ = [
+    "AmountFrame",
+    "FloatArray",
+    "KpiFrame",
+    "NullReason",
+    "Readings",
+    "SmallArray",
+    "Subject",
+    "SubjectKind",
+    "check_lengths",
+]
 
 FloatArray = NDArray[np.float64]
 SmallArray = NDArray[np.int32]
@@ -56,7 +66,20 @@ class NullReason(IntEnum):
         return self.name.lower()
 
 
-def _check_lengths(frame: object) -> None:
+def check_lengths(frame: object) -> None:
+    """
+    Check that all columns of a frame are of one length.
+
+    Parameters
+    ----------
+    frame : dataclass
+        Its fields that are arrays are its columns.
+
+    Raises
+    ------
+    InputError
+        They are not; the text names the frame and the lengths.
+    """
     lengths = {
         len(column)
         for column in (getattr(frame, name.name) for name in fields(frame))  # type: ignore[arg-type]
@@ -81,7 +104,7 @@ class Readings:
     """Two different values claim this key; no number may use it."""
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.ts_us)
@@ -129,7 +152,7 @@ class AmountFrame:
     """Bit mask of :class:`domain.quality.Flag`."""
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.start_us)
@@ -171,7 +194,7 @@ class KpiFrame:
     """Bit mask of :class:`domain.quality.Flag`, of all amounts that entered."""
 
     def __post_init__(self) -> None:
-        _check_lengths(self)
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.start_us)

@@ -5,7 +5,7 @@ came, went, changed hands or stood still in between. Making these sums once for 
 short on a large park.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from domain.frames import AmountFrame, SmallArray
 from domain.registry import Park, Registry
 from domain.time import IntArray, Level, base_edges, level_edges
 from kpi.fold import folded_to
+from kpi.rows import AMOUNT_COLUMNS, taken_amounts
 from kpi.tree import Tree
 
 __all__ = [
@@ -132,14 +133,10 @@ def of_channels(frame: AmountFrame, channel_id: SmallArray) -> AmountFrame:
     return _rows(frame, np.isin(frame.channel_id, channel_id))
 
 
-_COLUMNS = tuple(column.name for column in fields(AmountFrame) if column.name != "level")
-
-
 def _rows(frame: AmountFrame, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> AmountFrame:
     if chosen.all():
         return frame
-    index = np.flatnonzero(chosen)
-    return AmountFrame(level=frame.level, **{name: getattr(frame, name)[index] for name in _COLUMNS})
+    return taken_amounts(frame, np.flatnonzero(chosen))
 
 
 def _sorted(frames: list[AmountFrame]) -> AmountFrame:
@@ -147,6 +144,6 @@ def _sorted(frames: list[AmountFrame]) -> AmountFrame:
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     if len(frames) == 1:
         return frames[0]
-    columns = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in _COLUMNS}
+    columns = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in AMOUNT_COLUMNS}
     order = np.lexsort((columns["start_us"], columns["channel_id"]))
     return AmountFrame(level=frames[0].level, **{name: column[order] for name, column in columns.items()})

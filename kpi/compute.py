@@ -1,7 +1,5 @@
 """KPIs of many subjects at once: from base amounts, or folded from stored days."""
 
-from dataclasses import fields
-
 import numpy as np
 
 from domain.context import ContextFrame, no_context
@@ -15,6 +13,7 @@ from kpi.coarse import Coarse
 from kpi.definition import Family, Kpi
 from kpi.figures import Source, all_figures, folded, members_of, numbers_of, sheets
 from kpi.members import Members
+from kpi.rows import AMOUNT_COLUMNS
 from kpi.tree import Tree
 from kpi.weights import Weights
 
@@ -277,9 +276,8 @@ def _opened(
     whole = channel_days.start_us != start_us
     inside = (open_day.start_us >= start_us) & (open_day.start_us < stop_us)
     columns = {
-        column.name: np.concatenate([getattr(channel_days, column.name)[whole], getattr(open_day, column.name)[inside]])
-        for column in fields(AmountFrame)
-        if column.name != "level"
+        name: np.concatenate([getattr(channel_days, name)[whole], getattr(open_day, name)[inside]])
+        for name in AMOUNT_COLUMNS
     }
     order = np.lexsort((columns["start_us"], columns["channel_id"]))
     frame = AmountFrame(level=Level.DAY, **{name: column[order] for name, column in columns.items()})

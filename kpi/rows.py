@@ -1,4 +1,4 @@
-"""Amount frames joined, and without rows."""
+"""Amount frames joined, taken from, and without rows."""
 
 from dataclasses import fields
 from typing import Any
@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from domain.frames import AmountFrame
 from domain.time import IntArray, Level
 
-__all__ = ["empty_amounts", "joined_amounts"]
+__all__ = ["AMOUNT_COLUMNS", "empty_amounts", "joined_amounts", "taken_amounts"]
+
+AMOUNT_COLUMNS = tuple(column.name for column in fields(AmountFrame) if column.name != "level")
+"""Names of the arrays of an amount frame."""
 
 
 def joined_amounts(parts: list[AmountFrame]) -> AmountFrame:
@@ -19,10 +22,9 @@ def joined_amounts(parts: list[AmountFrame]) -> AmountFrame:
     order: slice | IntArray = slice(None)
     if (ids[1:] < ids[:-1]).any():
         order = np.argsort(ids, kind="stable")
-    names = [name.name for name in fields(AmountFrame) if name.name != "level"]
     made: dict[tuple[int, ...], NDArray[Any]] = {}
     columns = {}
-    for name in names:
+    for name in AMOUNT_COLUMNS:
         own = [getattr(part, name) for part in parts]
         # What registers have none of (means, extremes) is one column of nothing, and stays one.
         key = tuple(column.__array_interface__["data"][0] for column in own)
@@ -30,6 +32,11 @@ def joined_amounts(parts: list[AmountFrame]) -> AmountFrame:
             made[key] = np.concatenate(own)[order]
         columns[name] = made[key]
     return AmountFrame(level=Level.BASE, **columns)
+
+
+def taken_amounts(frame: AmountFrame, rows: IntArray | NDArray[np.bool_]) -> AmountFrame:
+    """Some rows of a frame, in the order of their places, or as a mask says."""
+    return AmountFrame(level=frame.level, **{name: getattr(frame, name)[rows] for name in AMOUNT_COLUMNS})
 
 
 def empty_amounts(level: Level) -> AmountFrame:

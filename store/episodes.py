@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from domain.alarms import OPEN_US
-from domain.errors import InputError
-from domain.frames import FloatArray, SmallArray
+from domain.frames import FloatArray, SmallArray, check_lengths
 from domain.time import IntArray, to_datetime
 from store.arrays import Column, Element, columns_of, floats, instants, integers
 from store.connection import database_errors
@@ -77,9 +76,7 @@ class EpisodeTable:
     final: BoolArray
 
     def __post_init__(self) -> None:
-        lengths = {len(getattr(self, name)) for name in _KINDS}
-        if len(lengths) > 1:
-            raise InputError(f"the columns of an EpisodeTable differ in length: {sorted(lengths)}")
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.start_us)

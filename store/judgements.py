@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from domain.errors import InputError
-from domain.frames import FloatArray
+from domain.frames import FloatArray, check_lengths
 from domain.time import IntArray, to_datetime
 from store.arrays import Column, Element, columns_of, floats, instants, integers
 from store.connection import database_errors
@@ -58,9 +57,7 @@ class JudgementTable:
     final: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        lengths = {len(getattr(self, name)) for name in _KINDS}
-        if len(lengths) > 1:
-            raise InputError(f"the columns of a JudgementTable differ in length: {sorted(lengths)}")
+        check_lengths(self)
 
     def __len__(self) -> int:
         return len(self.at_us)

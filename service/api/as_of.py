@@ -5,7 +5,7 @@ entered values in force then; final is what was final then. Nothing is stored.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -35,6 +35,7 @@ from kpi.judge import BoolArray
 from kpi.likedays import Measured
 from kpi.nights import step_kpis
 from kpi.ranges import Ranges
+from kpi.rows import taken_amounts
 from kpi.table import ChannelTable
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.api.numbers import between, no_rows
@@ -285,5 +286,4 @@ def _weights(registry: Registry, level: Level, span: tuple[int, int], channel_da
 def _rows(frame: AmountFrame, start_us: int, stop_us: int) -> AmountFrame:
     """The rows of intervals that start in `[start_us, stop_us)`."""
     kept = (frame.start_us >= start_us) & (frame.start_us < stop_us)
-    columns = {name.name: getattr(frame, name.name)[kept] for name in fields(AmountFrame) if name.name != "level"}
-    return AmountFrame(level=frame.level, **columns)
+    return taken_amounts(frame, kept)

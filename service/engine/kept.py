@@ -1,6 +1,6 @@
 """Amounts that an engine keeps in memory between its cycles, equal to what is stored."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from domain.quality import Flag
 from domain.time import SECOND_US, IntArray, Level
 from kpi.ragged import runs_of
 from kpi.ranges import Ranges
+from kpi.rows import AMOUNT_COLUMNS, taken_amounts
 
 __all__ = ["Difference", "Kept"]
 
@@ -101,7 +102,7 @@ class Kept:
         known = np.append(self._keys, -1)[place] == keys
         mine, theirs = inside[known], place[known]
         changed = np.zeros(len(mine), dtype=np.bool_)
-        for name in _COLUMNS:
+        for name in AMOUNT_COLUMNS:
             one, other = getattr(frame, name)[mine], getattr(self._frame, name)[theirs]
             if name == "flags":
                 changed |= ((one ^ other) & ~_LATE) != 0
@@ -125,13 +126,13 @@ class Kept:
             Which of the changed rows change after they were final.
         """
         flags = self._frame.flags[found.place] & _LATE | np.where(late, _LATE, 0)
-        for name in _COLUMNS:
+        for name in AMOUNT_COLUMNS:
             getattr(self._frame, name)[found.place] = getattr(frame, name)[found.changed]
         self._frame.flags[found.place] |= flags
         if len(found.fresh):
             columns = {
                 name: np.insert(getattr(self._frame, name), found.fresh_place, getattr(frame, name)[found.fresh])
-                for name in _COLUMNS
+                for name in AMOUNT_COLUMNS
             }
             keys = self._key(frame.channel_id[found.fresh], frame.start_us[found.fresh])
             self._set(np.insert(self._keys, found.fresh_place, keys), columns)
@@ -150,7 +151,7 @@ class Kept:
         gone = place[~np.isin(self._keys[place], keys)]
         kept = np.ones(len(self._keys), dtype=np.bool_)
         kept[gone] = False
-        self._set(self._keys[kept], {name: getattr(self._frame, name)[kept] for name in _COLUMNS})
+        self._set(self._keys[kept], {name: getattr(self._frame, name)[kept] for name in AMOUNT_COLUMNS})
 
     def _set(self, keys: IntArray, columns: dict[str, NDArray[Any]]) -> None:
         self._keys = keys
@@ -168,7 +169,4 @@ class Kept:
         return keys
 
     def _taken(self, rows: IntArray) -> AmountFrame:
-        return AmountFrame(level=self.level, **{name: getattr(self._frame, name)[rows] for name in _COLUMNS})
-
-
-_COLUMNS = tuple(column.name for column in fields(AmountFrame) if column.name != "level")
+        return taken_amounts(self._frame, rows)

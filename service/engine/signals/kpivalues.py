@@ -12,6 +12,7 @@ from kpi.compute import fold_kpis, member_channels, subject_kpis
 from kpi.definition import Kpi
 from kpi.figures import joined_kpis, numbers_of, taken_kpis
 from kpi.nights import RECENT_NIGHTS, USUAL_NIGHTS, step_kpis
+from kpi.rows import taken_amounts
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.engine.signals.asked import Asked
 from store.amounts import read_amounts
@@ -273,8 +274,7 @@ def _between(frame: AmountFrame, start_us: int, end_us: int) -> AmountFrame:
     kept = np.flatnonzero((frame.start_us >= start_us) & (frame.start_us < end_us))
     if len(kept) == len(frame):
         return frame
-    names = [name for name in AmountFrame.__slots__ if name != "level"]
-    return AmountFrame(level=frame.level, **{name: getattr(frame, name)[kept] for name in names})
+    return taken_amounts(frame, kept)
 
 
 def _steps(asked: Asked, kpi: Kpi, subject: Subject, span: Span) -> KpiFrame:
