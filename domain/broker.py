@@ -1,9 +1,8 @@
 """The address of an MQTT broker, as `KAWASAN_MQTT_URL` gives it."""
 
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
 
-from domain.errors import SettingsError
+from domain.serverurl import parse_server_url
 
 __all__ = ["BrokerAddress"]
 
@@ -37,19 +36,7 @@ class BrokerAddress:
         SettingsError
             It is no such address. The text does not repeat the URL, which may hold a password.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-            # A name that cannot be encoded would end the network thread, not the start.
-            (host or "").encode("idna")
-        except ValueError:
-            raise SettingsError(f"the MQTT address is malformed; write it as {_EXAMPLE}") from None
-        if parts.scheme not in _PORTS or not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
-            raise SettingsError(f"the MQTT address is not of the form {_EXAMPLE}")
+        parts = parse_server_url(url, what="MQTT", ports=_PORTS, example=_EXAMPLE)
         return cls(
-            host=host,
-            port=_PORTS[parts.scheme] if port is None else port,
-            tls=parts.scheme == "mqtts",
-            user=None if parts.username is None else unquote(parts.username),
-            password=None if parts.password is None else unquote(parts.password),
+            host=parts.host, port=parts.port, tls=parts.scheme == "mqtts", user=parts.user, password=parts.password
         )

@@ -11,11 +11,11 @@ from email.policy import SMTP
 from email.utils import formatdate
 from hashlib import sha256
 from time import time
-from urllib.parse import unquote, urlsplit
 
 from alerts.channels.bounds import cut_after, excerpt
 from domain.errors import InputError, SettingsError
 from domain.notifications import Delivery, Notification, Outcome, Way
+from domain.serverurl import parse_server_url
 
 __all__ = ["Email", "SmtpServer", "email_address", "message_id"]
 
@@ -55,24 +55,13 @@ class SmtpServer:
         SettingsError
             It is no such address. The text does not repeat the URL, which may hold a password.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-            (host or "").encode("idna")
-        except ValueError:
-            raise SettingsError(f"the SMTP address is malformed; write it as {_EXAMPLE}") from None
-        if parts.scheme not in _PORTS or not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
-            raise SettingsError(f"the SMTP address is not of the form {_EXAMPLE}")
-        if (parts.username is None) != (parts.password is None):
+        parts = parse_server_url(url, what="SMTP", ports=_PORTS, example=_EXAMPLE)
+        if (parts.user is None) != (parts.password is None):
             raise SettingsError(
                 f"the SMTP address has a user without a password, or the reverse; write it as {_EXAMPLE}"
             )
         return cls(
-            host=host,
-            port=_PORTS[parts.scheme] if port is None else port,
-            tls=parts.scheme == "smtps",
-            user=None if parts.username is None else unquote(parts.username),
-            password=None if parts.password is None else unquote(parts.password),
+            host=parts.host, port=parts.port, tls=parts.scheme == "smtps", user=parts.user, password=parts.password
         )
 
 
