@@ -1,6 +1,6 @@
 -- Alarms: who sees them, and the functions by which people deal with them, with episodes, and with rules.
 
--- An officer sees what is about discharge, by its channel or, of an exceedance, by the KPI of its rule (the list is that of api.kpi), and
+-- An officer sees what is about discharge, by its channel or, of an exceedance, by the KPI of its rule, and
 -- all of tenants whose energy was granted; a tenant what is about its own, but for this system itself.
 CREATE VIEW api.alarm WITH (security_barrier) AS
 SELECT a.id, a.park_id, a.rule_key, a.target, a.category, a.severity, a.channel_id, a.meter_id, a.tenant_id, a.subject_kind,
@@ -15,9 +15,7 @@ WHERE a.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator
                     SELECT FROM public.alarm_rule r
                     WHERE r.park_id = a.park_id AND r.key = a.rule_key
                       AND (r.document -> 'watch' ->> 'kpi' IS NULL OR r.document -> 'watch' ->> 'kpi' = 'load_factor'
-                           OR NOT r.document -> 'watch' ->> 'kpi' LIKE ANY (ARRAY[
-                               'load\_%', 'fwmc\_%', 'removal\_%', 'specific\_load\_%', 'compliance\_%', 'time\_above\_%',
-                               'excess\_load\_%', 'flow\_per\_area', 'treated\_share']))))))
+                           OR NOT r.document -> 'watch' ->> 'kpi' LIKE ANY (SELECT d.pattern FROM api.discharge_kpi d))))))
    OR (a.category <> 'system' AND a.tenant_id IN (SELECT o.id FROM api.own_tenant o UNION ALL SELECT e.id FROM api.energy_tenant e));
 
 CREATE VIEW api.alarm_transition WITH (security_barrier) AS
