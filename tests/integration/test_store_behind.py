@@ -13,8 +13,18 @@ from store.connection import Role, connect
 
 @pytest.fixture
 def conn(timescale_url: str) -> Iterator[Connection[Any]]:
-    with connect(timescale_url, Role.WRITE, autocommit=True) as conn:
-        conn.execute("CREATE TEMPORARY TABLE said (id int PRIMARY KEY)")
+    """May make a table, which is a real one, so that another connection sees what was committed, and no more."""
+    with connect(timescale_url, Role.MIGRATE, autocommit=True) as conn:
+        conn.execute("CREATE TABLE public.said (id int PRIMARY KEY)")
+        try:
+            yield conn
+        finally:
+            conn.execute("DROP TABLE public.said")
+
+
+@pytest.fixture
+def other(timescale_url: str) -> Iterator[Connection[Any]]:
+    with connect(timescale_url, Role.MIGRATE, autocommit=True) as conn:
         yield conn
 
 
@@ -34,10 +44,11 @@ def test_a_statement_comes_after_all_that_was_left_before_it(conn: Connection[An
         assert said(conn) == [1, 2]
 
 
-def test_a_transaction_ends_after_what_was_left_in_it(conn: Connection[Any]) -> None:
+def test_a_transaction_ends_after_what_was_left_in_it(conn: Connection[Any], other: Connection[Any]) -> None:
     with conn.transaction():
         behind(conn, say, conn, 1, wait_s=0.2)
-    assert said(conn) == [1]
+        assert said(other) == []
+    assert said(other) == [1]
 
 
 def test_what_was_left_in_a_savepoint_goes_with_it(conn: Connection[Any]) -> None:
