@@ -9,6 +9,9 @@ CHECKED := $(PACKAGES) tests $(if $(wildcard benchmarks/*.py),benchmarks)
 
 export PYTHON
 
+# Each process of the tests has servers of its own; tests of one file stay together, for they share what they begin with.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # For `make demo ARGS=--reset` and `make test ARGS='-k register'`.
 ARGS ?=
 
@@ -19,10 +22,10 @@ demo:  ## run a simulated park with everything it needs; ARGS=--reset starts ane
 	@.ci/venv demo
 	@exec .venv/bin/kawasan demo $(ARGS)
 
-test:  ## run all tests against real servers; ARGS goes to pytest
+test:  ## run all tests against real servers; ARGS goes to pytest, as -n0 for one after the other
 	@.ci/venv dev
 	@.venv/bin/python -m tests.support.prepare
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint:  ## check format, style, types and the direction of imports
 	@.ci/venv dev

@@ -1,6 +1,7 @@
 """What all tests share: real servers (`tests.support.services`) and where the real meter data is."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,20 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.receivers",
 ]
+
+
+# Those that take longest begin, or the last of several processes would be at one of them when the others are done.
+_ORDER = ("e2e", "browser", "integration", "property")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort tests by kind; within a kind they stay as they were shuffled."""
+    tests = config.rootpath / "tests"
+    items.sort(key=lambda item: _place(item.path.relative_to(tests).parts if item.path.is_relative_to(tests) else ()))
+
+
+def _place(parts: Sequence[str]) -> int:
+    return _ORDER.index(parts[0]) if parts and parts[0] in _ORDER else len(_ORDER)
 
 
 @pytest.fixture(scope="session")
