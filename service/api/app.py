@@ -29,10 +29,11 @@ from service.api import (
     routes_registry,
 )
 from service.api.headers import HeadersMiddleware
-from service.api.metrics import MetricsMiddleware, installed_version
+from service.api.metrics import MetricsMiddleware
 from service.api.problem import add_problems
 from service.api.services import open_services
 from service.settings import Settings
+from service.version import installed_version
 from service.web import account, doors, pages
 
 __all__ = ["create_app"]

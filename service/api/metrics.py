@@ -2,24 +2,16 @@
 
 import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.live import LiveStream
+from service.version import installed_version
 
-__all__ = ["Metrics", "MetricsMiddleware", "installed_version"]
+__all__ = ["Metrics", "MetricsMiddleware"]
 
 _OTHER = "other"
-
-
-def installed_version() -> str:
-    """The version of kawasan that runs; `source` where it runs from its source tree."""
-    try:
-        return version("kawasan")
-    except PackageNotFoundError:
-        return "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

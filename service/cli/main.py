@@ -8,29 +8,8 @@ from typing import Annotated
 import typer
 
 from domain.errors import ParkError, SettingsError
-from service.api.metrics import installed_version
-from service.cli import (
-    alarms,
-    checks,
-    context,
-    corrections,
-    demo,
-    episodes,
-    exports,
-    findings,
-    imports,
-    meterlife,
-    meters,
-    notify,
-    parks,
-    periods,
-    processes,
-    recompute,
-    references,
-    rejections,
-    rules,
-    users,
-)
+from service.cli.commands import CommandGroup
+from service.version import installed_version
 
 __all__ = ["app", "main"]
 
@@ -39,6 +18,7 @@ _STOPPED = 130
 
 app = typer.Typer(
     name="kawasan",
+    cls=CommandGroup,
     help="Energy, water and effluent of an industrial park: from meter readings over MQTT to numbers people act on.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,33 +43,6 @@ def _options(
     del version
     if debug:
         os.environ[_DEBUG] = "1"
-
-
-app.command("demo")(demo.run_demo_command)
-app.command("migrate")(parks.migrate_database)
-app.add_typer(parks.app, name="park")
-app.add_typer(references.app, name="references")
-app.add_typer(meterlife.app, name="meter")
-app.command("ingest")(processes.ingest)
-app.command("engine")(processes.engine)
-app.command("serve")(processes.serve)
-app.command("notify")(notify.notify)
-app.command("simulate")(meters.simulate)
-app.command("replay")(meters.replay)
-app.add_typer(rejections.app, name="rejections")
-app.add_typer(corrections.app, name="correction")
-app.add_typer(corrections.conflicts, name="conflicts")
-app.command("import")(imports.import_file)
-app.command("export")(exports.export)
-app.add_typer(context.app, name="context")
-app.command("recompute")(recompute.recompute_command)
-app.add_typer(periods.app, name="period")
-app.add_typer(findings.app, name="findings")
-app.add_typer(alarms.app, name="alarms")
-app.add_typer(episodes.app, name="episodes")
-app.add_typer(rules.app, name="rules")
-app.command("check")(checks.check)
-app.add_typer(users.app, name="user")
 
 
 def main() -> None:

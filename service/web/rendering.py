@@ -11,10 +11,10 @@ from fastapi.responses import Response
 from fastapi.templating import Jinja2Templates
 
 from service.api.access import cookie_name, identity_of_cookie, is_from_elsewhere
-from service.api.metrics import installed_version
 from service.api.problem import Problem
 from service.api.services import Services, services_of
 from service.identity import form_mark, is_form_mark
+from service.version import installed_version
 from store.identity import Identity
 
 __all__ = ["Working", "form_identity", "mark_of", "refuse_other_origins", "rendered", "secret_of"]
