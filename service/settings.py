@@ -38,6 +38,16 @@ _TESTS = f"{PREFIX}TEST_"
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Hosts = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:\[\]-]{1,260}$")], ...], NoDecode]
+Origins = Annotated[
+    tuple[
+        Annotated[
+            str,
+            Field(pattern=r"^https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?$", max_length=300),
+        ],
+        ...,
+    ],
+    NoDecode,
+]
 Keys = Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]{0,62}$")], ...], NoDecode]
 
 
@@ -96,6 +106,10 @@ class Settings(BaseSettings):
     """A login of the pages ends after this long in any case. [d]"""
     requests_per_min: int = Field(default=6000, ge=0, le=10_000_000)
     """How many requests a user may send to the API in a minute, at once or spread, to each server process; 0: any number."""
+    body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
+    """The largest body of a request; entered values may come four times as large. [bytes]"""
+    cors_origins: Origins = ()
+    """Other sites (`https://portal.park.example`) whose pages may ask the API, with a token; separated by commas, empty: none."""
     ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -105,7 +119,7 @@ class Settings(BaseSettings):
     data_dir: Path | None = None
     """Folder of the demo; default: `.kawasan` in the current folder."""
 
-    @field_validator("parks", "webhook_allow", mode="before")
+    @field_validator("parks", "webhook_allow", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
 
 from service.api import (
     routes_alarm_rules,
@@ -28,10 +29,13 @@ from service.api import (
     routes_references,
     routes_registry,
 )
+from service.api.compression import CompressionMiddleware
 from service.api.headers import HeadersMiddleware
+from service.api.limits import LimitsMiddleware
 from service.api.metrics import MetricsMiddleware
 from service.api.problem import add_problems
 from service.api.services import open_services
+from service.api.strict import known_parameters
 from service.settings import Settings
 from service.version import installed_version
 from service.web import account, doors, pages
@@ -65,6 +69,37 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
+_ASKED_FROM_ELSEWHERE = (
+    "Authorization",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "X-Request-ID",
+)
+_SEEN_ELSEWHERE = (
+    "ETag", "Link", "Retry-After", "Idempotency-Replayed", "X-Request-ID", "Content-Disposition", "RateLimit-Limit",
+    "RateLimit-Remaining", "RateLimit-Reset",
+)  # fmt: skip
+
+
+def _let_in(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """
+    Let pages of other sites ask, as programs do, with a token.
+
+    Never with a cookie, and never with the header of our own page (`PAGE_HEADER`), by which a cookie is let change something.
+    """
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+            allow_headers=_ASKED_FROM_ELSEWHERE,
+            expose_headers=_SEEN_ELSEWHERE,
+            allow_credentials=False,
+        )
+
+
 def create_app(settings: Settings) -> FastAPI:
     """
     The HTTP application.
@@ -93,6 +128,8 @@ def create_app(settings: Settings) -> FastAPI:
         # The pages that FastAPI makes for these load from another host; they come with a later issue.
         docs_url=None,
         redoc_url=None,
+        # Where it would redirect to is made of what the client calls this host.
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     add_problems(app)
@@ -114,12 +151,15 @@ def create_app(settings: Settings) -> FastAPI:
         routes_identity.router,
         routes_audit.router,
     ):
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(known_parameters)])
     app.include_router(routes_health.router)
     app.include_router(pages.router)
     app.include_router(doors.router)
     app.include_router(account.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
+    app.add_middleware(LimitsMiddleware, body_bytes=settings.body_bytes)
+    app.add_middleware(CompressionMiddleware)
+    _let_in(app, settings.cors_origins)
     app.add_middleware(MetricsMiddleware)
     app.add_middleware(HeadersMiddleware)
     return app

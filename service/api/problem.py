@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from domain.errors import InputError, NotAllowed, ParkError, Unavailable
+from domain.errors import DataError, InputError, NotAllowed, ParkError, Unavailable
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "refused", "refused_all"]
+__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "problem_answer", "refused", "refused_all"]
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_S = "5"
@@ -53,8 +53,13 @@ def refused_all(place: str, sentences: Sequence[str]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sentences), errors=errors)
 
 
+def problem_answer(path: str, problem: Problem) -> JSONResponse:
+    """The answer that says a problem of a request to `path`, for what stands before the application."""
+    return _answer(path, problem.status, str(problem), headers=problem.headers, errors=problem.errors)
+
+
 def _answer(
-    request: Request,
+    path: str,
     status: int,
     detail: str,
     *,
@@ -66,7 +71,7 @@ def _answer(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": path,
     }
     if errors:
         body["errors"] = list(errors)
@@ -74,18 +79,23 @@ def _answer(
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
+    path = request.url.path
     if isinstance(error, Problem):
-        return _answer(request, error.status, str(error), headers=error.headers, errors=error.errors)
+        return problem_answer(path, error)
     if isinstance(error, InputError):
-        return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        return _answer(path, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, NotAllowed):
-        return _answer(request, HTTPStatus.FORBIDDEN, str(error))
+        return _answer(path, HTTPStatus.FORBIDDEN, str(error))
+    if isinstance(error, DataError):
+        _logger.warning("refused by the database", extra={"path": path, "reason": str(error)})
+        detail = "a number or a text of this request is one that cannot be stored or compared; see what it was made of"
+        return _answer(path, HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     if isinstance(error, Unavailable):
-        _logger.warning("unavailable", extra={"path": request.url.path, "reason": str(error)})
+        _logger.warning("unavailable", extra={"path": path, "reason": str(error)})
         detail = "the database cannot be reached now; try again in some seconds"
-        return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": _RETRY_S})
-    _logger.error("request failed", extra={"path": request.url.path}, exc_info=error)
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
+        return _answer(path, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": _RETRY_S})
+    _logger.error("request failed", extra={"path": path}, exc_info=error)
+    return _answer(path, HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -96,7 +106,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         for mistake in error.errors()
     ]
     detail = "; ".join(f"{mistake['place']}: {mistake['detail']}" for mistake in errors)
-    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+    return _answer(request.url.path, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -105,7 +115,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"there is nothing at {request.url.path}"
-    return _answer(request, error.status_code, detail, headers=error.headers)
+    return _answer(request.url.path, error.status_code, detail, headers=error.headers)
 
 
 def add_problems(app: FastAPI) -> None:

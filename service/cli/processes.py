@@ -18,6 +18,7 @@ from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Si
 from service.api import create_app
 from service.engine import run_engine
 from service.logs import configure_logs
+from service.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.stopping import stop_signals, watch_stdin
 from store import ReadingSink, Role, connect, load_registries
@@ -117,6 +118,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     configure_logs(settings, "serve")
     config = uvicorn.Config(
         create_app(settings),
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -95,7 +95,7 @@ async def test_more_hours_than_json_may_hold_are_sent_as_a_table(api_on_both: Ap
     assert {row["unit"] for row in rows} == {"kWh"}
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == ('attachment; filename="electricity-tenant-p-alpha-hour.csv"')
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
 
 
 @pytest.mark.parametrize("level", ["base", "hour", "day", "week", "month"])
