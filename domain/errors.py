@@ -8,6 +8,7 @@
      |   +- RegistryError     a park file or registry row that contradicts itself
      |   +- SettingsError     a setting that is missing or out of range
      +- NotAllowed            the asking user may not do this
+     +- Overtaken             the same is being done, or was taken up again, by another
      +- DataError             the database refused the contents of a batch
      +- SchemaError           the database's schema is not one this version can work on
      +- Unavailable           a service is away; trying again may help
@@ -19,6 +20,7 @@ __all__ = [
     "DataError",
     "InputError",
     "NotAllowed",
+    "Overtaken",
     "ParkError",
     "RegistryError",
     "SchemaError",
@@ -50,6 +52,10 @@ class SettingsError(InputError):
 
 class NotAllowed(ParkError):  # noqa: N818 - a state, not a mistake
     """The asking user may not do this; who may, the text says."""
+
+
+class Overtaken(ParkError):  # noqa: N818 - a state, not a mistake
+    """The same is being done, or was taken up again, by another; nothing was changed."""
 
 
 class DataError(ParkError):

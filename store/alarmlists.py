@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, Rollback
 from psycopg.rows import class_row
 
 from domain.alarms import AlarmState, Category, Severity, Standing, Transition
@@ -303,6 +303,9 @@ async def act(
     parameters = _act_parameters(standing_before, standing, transition)
     async with changing(conn, user):
         row = await (await conn.execute(query("alarm_act"), parameters)).fetchone()
+        if not (row and row[0]):
+            # Nothing was done, so nothing is to be remembered as done.
+            raise Rollback
     return bool(row and row[0])
 
 

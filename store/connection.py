@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, Connection, conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from domain.errors import DataError, InputError, NotAllowed, SettingsError, Unavailable
+from domain.errors import DataError, InputError, NotAllowed, Overtaken, ParkError, SettingsError, Unavailable
 from store.arrays import register_arrays
 from store.behind import Behind
 
@@ -46,6 +46,7 @@ _CONTENT_CLASSES = frozenset({"22", "23", "54"})
 # What functions of store/views raise on purpose.
 _OURS = "KW"
 _NOT_ALLOWED = "KW403"
+_OVERTAKEN = "KW409"
 
 
 class Role(StrEnum):
@@ -102,8 +103,9 @@ def database_errors(doing: str) -> Iterator[None]:
 
     Raises
     ------
-    InputError, NotAllowed
-        A named function of ours refused what was asked for (KW422), or who asked (KW403); the text is its own.
+    InputError, NotAllowed, Overtaken
+        A named function of ours refused what was asked for (KW422), who asked (KW403), or what another took over (KW409); the text is
+        its own.
     DataError
         The database refused the contents (SQLSTATE classes 22, 23 and 54); the same contents will be refused again.
     Unavailable
@@ -120,9 +122,9 @@ def database_errors(doing: str) -> Iterator[None]:
         raise Unavailable(text) from error
 
 
-def _refusal(error: psycopg.Error) -> InputError | NotAllowed:
+def _refusal(error: psycopg.Error) -> ParkError:
     text = error.diag.message_primary or str(error)
-    return NotAllowed(text) if error.sqlstate == _NOT_ALLOWED else InputError(text)
+    return {_NOT_ALLOWED: NotAllowed, _OVERTAKEN: Overtaken}.get(error.sqlstate or "", InputError)(text)
 
 
 def _sentence(error: psycopg.Error) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, dict_row
@@ -11,6 +12,7 @@ from psycopg.rows import class_row, dict_row
 from domain.errors import InputError
 from store.audit import Note, add_note
 from store.connection import database_errors
+from store.repeats import use_claim_of_key
 from store.statements import query
 from store.users import Scope, User, UserRole
 
@@ -202,20 +204,30 @@ async def add_key(
     scopes: Collection[Scope],
     expires_at: datetime | None,
     line: Note,
+    claim: UUID | None = None,
 ) -> int:
     """
     Add a token of a new label; its number. Commits.
+
+    Parameters
+    ----------
+    claim : UUID or None
+        What the request for it claimed by its key (:mod:`store.repeats`).
 
     Raises
     ------
     InputError
         The user has one of that label, or as many as may be, or is disabled.
+    Overtaken
+        The same request was taken up again meanwhile.
     """
     asked = {
         "user": user, "hash": hash_, "label": label, "scopes": sorted(one.value for one in scopes), "expires_at": expires_at, "most": _MOST_KEYS,
     }  # fmt: skip
     with database_errors(f"adding a key of {user}"):
         async with conn.transaction():
+            if claim is not None:
+                await use_claim_of_key(conn, claim)
             row = await (await conn.execute(query("key_add"), asked)).fetchone()
             if row is None:
                 raise InputError(

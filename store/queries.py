@@ -43,6 +43,7 @@ __all__ = [
     "read_registry",
     "read_rejected_message",
     "read_rejections",
+    "writing",
 ]
 
 
@@ -83,13 +84,30 @@ async def asking(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def changing(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
-    """A transaction that may change what the named functions of schema `api` let `user` change."""
+async def writing(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
+    """A transaction of `user` that may write what is about its requests themselves."""
     with database_errors("changing"):
         async with conn.transaction():
             await conn.execute(query("changing"))
             await conn.execute(query("asking"), {"user": user})
             yield
+
+
+@asynccontextmanager
+async def changing(conn: AsyncConnection[Any], user: str) -> AsyncIterator[None]:
+    """
+    A transaction that may change what the named functions of schema `api` let `user` change.
+
+    Where the request came with a key (:mod:`store.repeats`), what it changes and that it did are committed together.
+
+    Raises
+    ------
+    Overtaken
+        The same request was taken up again meanwhile.
+    """
+    async with writing(conn, user):
+        await conn.execute(query("use_claim"))
+        yield
 
 
 async def read_registries(conn: AsyncConnection[Any], user: str) -> tuple[Registry, ...]:

@@ -85,7 +85,7 @@ async def user_of_token(services: Services, token: str) -> User | None:
 def _needed(request: Request) -> Scope:
     if request.method in _READING:
         return Scope.READ
-    return Scope.ALARMS if request.url.path.startswith(_OF_ALARMS) else Scope.WRITE
+    return Scope.ALARMS if request.scope["path"].startswith(_OF_ALARMS) else Scope.WRITE
 
 
 def _admitted(request: Request, services: Services, identity: Identity, *, of_self: bool = False) -> User:

@@ -10,12 +10,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from domain.errors import DataError, InputError, NotAllowed, ParkError, Unavailable
+from domain.errors import DataError, InputError, NotAllowed, Overtaken, ParkError, Unavailable
 
 __all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "problem_answer", "refused", "refused_all"]
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_S = "5"
+
+_STATUSES: dict[type[ParkError], HTTPStatus] = {
+    InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotAllowed: HTTPStatus.FORBIDDEN,
+    Overtaken: HTTPStatus.CONFLICT,
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -79,13 +85,12 @@ def _answer(
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
-    path = request.url.path
+    path = request.scope["path"]
     if isinstance(error, Problem):
         return problem_answer(path, error)
-    if isinstance(error, InputError):
-        return _answer(path, HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-    if isinstance(error, NotAllowed):
-        return _answer(path, HTTPStatus.FORBIDDEN, str(error))
+    for kind, status in _STATUSES.items():
+        if isinstance(error, kind):
+            return _answer(path, status, str(error))
     if isinstance(error, DataError):
         _logger.warning("refused by the database", extra={"path": path, "reason": str(error)})
         detail = "a number or a text of this request is one that cannot be stored or compared; see what it was made of"
@@ -106,7 +111,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         for mistake in error.errors()
     ]
     detail = "; ".join(f"{mistake['place']}: {mistake['detail']}" for mistake in errors)
-    return _answer(request.url.path, HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
+    return _answer(request.scope["path"], HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -114,8 +119,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return await _problem(request, error)
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = f"there is nothing at {request.url.path}"
-    return _answer(request.url.path, error.status_code, detail, headers=error.headers)
+        detail = f"there is nothing at {request.scope['path']}"
+    return _answer(request.scope["path"], error.status_code, detail, headers=error.headers)
 
 
 def add_problems(app: FastAPI) -> None:

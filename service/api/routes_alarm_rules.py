@@ -18,6 +18,7 @@ from service.api.access import Asker
 from service.api.alarmmodels import EndRequest, RuleAnswer, RuleRequest, TrialAnswer, TrialRequest
 from service.api.problem import Problem, not_found, refused, refused_all
 from service.api.ranges import Span, instant, now_us
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database, Services, services_of
 from service.api.trials import trial_answer
 from service.api.versions import ANY, Seen, check_seen, etag, moved_on
@@ -30,7 +31,7 @@ from store.users import User, UserRole
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["alarms"], prefix="/parks/{park}/alarm-rules")
+router = APIRouter(tags=["alarms"], prefix="/parks/{park}/alarm-rules", route_class=RepeatableRoute)
 
 ParkPath = Annotated[str, Path(description="Key of a park.", max_length=63)]
 KeyPath = Annotated[str, Path(description="Key of a rule.", max_length=63)]
@@ -57,7 +58,7 @@ async def list_alarm_rules(
     return [_answer(row, registry, user) for row in rows]
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post("", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_alarm_rule(
     conn: Database, user: Asker, park: ParkPath, asked: RuleRequest, response: Response
 ) -> RuleAnswer:

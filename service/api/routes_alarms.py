@@ -22,6 +22,7 @@ from service.api.alarmmodels import (
 from service.api.alarms import alarm_answers, judgement_answer, transition_answer, watch_of
 from service.api.problem import not_found, refused
 from service.api.ranges import ShortSpanQuery, instant, now_us
+from service.api.repeats import REPEATABLE_BY_ACTOR, RepeatableRoute
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.services import Database
 from service.api.versions import ANY, Seen, check_seen, etag, moved_on
@@ -32,7 +33,7 @@ from store.users import User, UserRole
 
 __all__ = ["mark_of", "mark_text", "router"]
 
-router = APIRouter(tags=["alarms"])
+router = APIRouter(tags=["alarms"], route_class=RepeatableRoute)
 
 _TRIES = 3
 _MARK_PARTS = 2
@@ -136,7 +137,7 @@ async def list_judgements(conn: Database, user: Asker, alarm: Number, span: Shor
     )
 
 
-@router.post("/alarms/{alarm}/acts")
+@router.post("/alarms/{alarm}/acts", dependencies=[REPEATABLE_BY_ACTOR])
 async def act_on_alarm(  # noqa: PLR0917 - what the framework hands over
     conn: Database, user: Actor, alarm: Number, asked: ActRequest, seen: Seen, response: Response
 ) -> AlarmAnswer:

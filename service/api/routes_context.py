@@ -14,6 +14,7 @@ from domain.registry import OPERATOR, Registry
 from service.api.access import Asker
 from service.api.problem import not_found, refused
 from service.api.ranges import instant
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.context import tenant_id_of
 from store.context import ContextRow, enter_context_as, list_context_as
@@ -22,7 +23,7 @@ from store.users import User
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["inputs"])
+router = APIRouter(tags=["inputs"], route_class=RepeatableRoute)
 
 _MOST = 10_000
 
@@ -88,7 +89,7 @@ class ContextAnswer(_Shape):
     superseded_by: str | None
 
 
-@router.post("/context", status_code=HTTPStatus.CREATED)
+@router.post("/context", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_values(conn: Database, user: Asker, asked: ContextRequest) -> ContextOutcome:
     """
     Enter values of your own firm, or, as an operator, of any tenant and the park.

@@ -18,6 +18,7 @@ from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import correction_table
 from service.api.problem import not_found, refused
 from service.api.ranges import instant
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.series import Seen
 from service.api.services import Database, Serving
 from service.api.values import quality_words
@@ -28,7 +29,7 @@ from store.users import User
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["corrections"])
+router = APIRouter(tags=["corrections"], route_class=RepeatableRoute)
 
 _PAGE = 200
 _MOST = 1000
@@ -159,7 +160,7 @@ async def list_corrections(
     return [correction_answer(one) for one in found]
 
 
-@router.post("/corrections", status_code=HTTPStatus.CREATED)
+@router.post("/corrections", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_correction(conn: Database, user: Asker, asked: CorrectionRequest) -> CorrectionAnswer:
     """
     Say what holds in place of readings; what it changes is computed again. For operators of the park.

@@ -15,6 +15,7 @@ from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import episode_table
 from service.api.problem import not_found
 from service.api.ranges import SpanQuery, instant
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.routes_alarms import After, Categories, Limit, Number, RuleKey, TargetKey, mark_of, mark_text
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.series import Seen
@@ -26,7 +27,7 @@ from store.users import User
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["alarms"])
+router = APIRouter(tags=["alarms"], route_class=RepeatableRoute)
 
 Start = Annotated[
     str,
@@ -101,7 +102,7 @@ async def report_episode(conn: Database, user: Asker, alarm: Number, start: Star
     return report if form is Form.JSON else TableResponse(form, report_table(report))
 
 
-@router.post("/episodes/{alarm}/{start}/notes", status_code=HTTPStatus.CREATED)
+@router.post("/episodes/{alarm}/{start}/notes", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def say_of_episode(conn: Database, user: Asker, alarm: Number, start: Start, asked: NoteRequest) -> EpisodeReport:
     """
     Say its cause, what was done, a comment or a link; close or reopen it. Nothing said is ever changed.

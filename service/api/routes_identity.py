@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from service.api.access import Owner
 from service.api.identitymodels import KeyAnswer, KeyRequest, MeAnswer, NewKeyAnswer, SessionAnswer
 from service.api.problem import Problem, not_found
+from service.api.repeats import REPEATABLE_ONCE_TOLD, RepeatableRoute, claim_of
 from service.api.services import Serving, address_of
 from service.identity import new_secret
 from store.audit import Note
@@ -18,7 +19,7 @@ from store.users import Scope, token_hash
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["identity"])
+router = APIRouter(tags=["identity"], route_class=RepeatableRoute)
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -57,7 +58,7 @@ async def list_keys(me: Owner, services: Serving) -> list[KeyAnswer]:
     ]
 
 
-@router.post("/keys", status_code=HTTPStatus.CREATED)
+@router.post("/keys", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE_ONCE_TOLD])
 async def create_key(request: Request, me: Owner, services: Serving, asked: KeyRequest) -> NewKeyAnswer:
     """Make a key for a program of yours; its secret is in this answer and nowhere else. It may do no more than what asks for it."""
     scopes = frozenset(asked.scopes)
@@ -81,6 +82,7 @@ async def create_key(request: Request, me: Owner, services: Serving, asked: KeyR
                 scopes=scopes,
                 expires_at=expires_at,
                 line=line,
+                claim=claim_of(request),
             )
     return NewKeyAnswer(id=number, label=asked.label, scopes=sorted(scopes), expires_at=expires_at, secret=secret)
 

@@ -25,6 +25,7 @@ from domain.registry import Exchange, Meter, Registry
 from service.api.access import Asker
 from service.api.problem import not_found
 from service.api.ranges import instant, now_us
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.meterlife import channel_of, checked, find_meter, odd
 from store.meterlife import enter_life_as, read_life, read_neighbours, withdraw_life_as
@@ -33,7 +34,7 @@ from store.users import User
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["registry"], prefix="/meters/{park}/{tenant}/{meter}")
+router = APIRouter(tags=["registry"], prefix="/meters/{park}/{tenant}/{meter}", route_class=RepeatableRoute)
 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Moment = Annotated[str, Field(max_length=64, description="RFC 3339 with an offset.")]
@@ -180,7 +181,7 @@ async def list_meter_life(
     return [_answer(row) for row in await read_life(conn, user.name, named.meter.id, history=history)]
 
 
-@router.post("/exchanges", status_code=HTTPStatus.CREATED)
+@router.post("/exchanges", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_exchange(conn: Database, user: Asker, named: Named, asked: ExchangeRequest) -> EnteredAnswer:
     """
     A device was exchanged, each register with its closing and opening. For operators of the park.
@@ -207,21 +208,21 @@ async def enter_exchange(conn: Database, user: Asker, named: Named, asked: Excha
     return await _enter(conn, user, named, entries, note=asked.note, replace=asked.replace)
 
 
-@router.post("/multipliers", status_code=HTTPStatus.CREATED)
+@router.post("/multipliers", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_multiplier(conn: Database, user: Asker, named: Named, asked: MultiplierRequest) -> EnteredAnswer:
     """Another multiplier holds from a moment on, past or to come. For operators of the park."""
     entry = MultiplierEntry(quantity=asked.quantity, from_us=instant("from", asked.from_), factor=asked.factor)
     return await _enter(conn, user, named, [entry], note=asked.note, replace=asked.replace)
 
 
-@router.post("/units", status_code=HTTPStatus.CREATED)
+@router.post("/units", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_unit(conn: Database, user: Asker, named: Named, asked: UnitRequest) -> EnteredAnswer:
     """A channel's source publishes in another unit from a moment on. For operators of the park."""
     entry = UnitEntry(quantity=asked.quantity, from_us=instant("from", asked.from_), unit=asked.unit)
     return await _enter(conn, user, named, [entry], note=asked.note, replace=asked.replace)
 
 
-@router.post("/outages", status_code=HTTPStatus.CREATED)
+@router.post("/outages", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def enter_outage(conn: Database, user: Asker, named: Named, asked: OutageRequest) -> EnteredAnswer:
     """A meter is out of service. Its readings still count; none is expected. For operators of the park."""
     to_us = None if asked.to is None else instant("to", asked.to)

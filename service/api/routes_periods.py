@@ -13,6 +13,7 @@ from domain.time import Level
 from kpi.catalogue import for_registry
 from service.api.access import Asker
 from service.api.problem import not_found
+from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.api.subjects import named_subjects
 from service.periods import month_of
@@ -22,7 +23,7 @@ from store.users import User
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["numbers"])
+router = APIRouter(tags=["numbers"], route_class=RepeatableRoute)
 
 ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63, examples=["karawang"])]
 Month = Annotated[str, Path(description="Park-local month.", max_length=7, examples=["2026-10"])]
@@ -100,7 +101,7 @@ async def list_periods(conn: Database, user: Asker, park: ParkKey) -> list[Perio
     return [PeriodAnswer(**_period(registry, period)) for period in await read_closed_periods(conn, user.name, park)]
 
 
-@router.post("/periods", status_code=HTTPStatus.CREATED)
+@router.post("/periods", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
 async def close_month(conn: Database, user: Asker, asked: ClosingRequest) -> PeriodAnswer:
     """Close a month that is final: its numbers are kept as they are. For operators of the park."""
     registry = await _registry(conn, user, asked.park)

@@ -12,7 +12,9 @@ SELECT coalesce(nullif(%(who)s, ''), nullif(current_setting('kawasan.actor', tru
        %(detail)s
 
 -- name: audit_from
-SELECT set_config('kawasan.address', %(address)s, false), set_config('kawasan.via', %(via)s, false)
+-- What the request before had claimed is nothing of this one's.
+SELECT set_config('kawasan.address', %(address)s, false), set_config('kawasan.via', %(via)s, false),
+       set_config('kawasan.claim', '', false)
 
 -- name: audit_page
 SELECT id, at, who, act, target, outcome, address, via, parks, detail
