@@ -1,6 +1,6 @@
 """Routes about alarm rules: list, enter, replace and end them, and try one over past data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -55,7 +55,7 @@ async def list_alarm_rules(
     """Rules of a park by key and version: for whoever runs it all, for others those of alarms that they see."""
     registry = await _registry(conn, user, park)
     rows = await read_rules(conn, user.name, park, key=key, history=history)
-    return [_answer(row, registry, user) for row in rows]
+    return [_answer(row, registry) for row in rows]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
@@ -207,25 +207,15 @@ async def _shown(  # noqa: PLR0917 - what it is shown with
         rows = await read_rules(conn, user.name, registry.park.key, key=key, history=True)
         row = next(one for one in rows if one.version == version)
     response.headers["ETag"] = etag(row.version)
-    return _answer(row, registry, user)
+    return _answer(row, registry)
 
 
-def _is_own(registry: Registry, suppress: Mapping[str, Any]) -> bool:
-    """Whether nothing in it names what the registry of the asking user does not hold."""
-    place = suppress.get("channel") or str(suppress.get("alarm", "")).partition("@")[2]
-    firm = place.removeprefix(f"{registry.park.key}/").split("/")[0]
-    return firm in {"", ".", *(tenant.key for tenant in registry.tenants)}
-
-
-def _answer(row: AlarmRuleRow, registry: Registry, user: User) -> RuleAnswer:
+def _answer(row: AlarmRuleRow, registry: Registry) -> RuleAnswer:
     zone = registry.park.zone
     entry = row.entry.model_dump(mode="json", exclude_none=True)
-    if user.role not in _RUNS_PARKS:
-        # Contacts are people.
-        entry.pop("tell", None)
-    if user.role is UserRole.TENANT:
-        # What suppresses may be a neighbour's gauge, with its bounds.
-        entry["suppress"] = [one for one in entry["suppress"] if _is_own(registry, one)]
+    if "tell" not in row.entry.model_fields_set:
+        # The database did not show it, which is not to be read as nobody.
+        del entry["tell"]
     return RuleAnswer(
         park=row.park,
         key=row.key,

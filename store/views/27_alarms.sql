@@ -53,9 +53,32 @@ SELECT t.id, t.notification_id, t.at, t.outcome, t.detail
 FROM public.notification_attempt t
 WHERE t.notification_id IN (SELECT n.id FROM api.notification n);
 
--- A rule is seen by whoever runs the park, and by whoever sees an alarm of it; contacts are people.
+-- What suppresses alarms of a rule, without what names a firm that a tenant does not see: it may be a neighbour's gauge, with its bounds.
+-- The firm is in `firm/meter/quantity`, or in the target of `rule@park/firm/...`; `./quantity` and a rule's key alone name none.
+-- Nobody is granted this step.
+CREATE VIEW api.suppress_shown WITH (security_barrier) AS
+SELECT r.id, coalesce(jsonb_agg(s.one ORDER BY s.place) FILTER (WHERE f.key IN ('', '.') OR o.key IS NOT NULL), '[]') AS suppress
+FROM public.alarm_rule r
+JOIN public.park p ON p.id = r.park_id
+CROSS JOIN LATERAL jsonb_array_elements(r.document -> 'suppress') WITH ORDINALITY AS s (one, place)
+CROSS JOIN LATERAL (SELECT coalesce(s.one ->> 'channel', split_part(s.one ->> 'alarm', '@', 2), '') AS name) t
+CROSS JOIN LATERAL (
+    SELECT split_part(CASE WHEN starts_with(t.name, p.key || '/') THEN substr(t.name, length(p.key) + 2) ELSE t.name END, '/', 1) AS key
+) f
+LEFT JOIN api.own_tenant o ON o.park_id = r.park_id AND o.key = f.key
+GROUP BY r.id;
+
+-- A rule is seen by whoever runs the park, and by whoever sees an alarm of it. Contacts are people: who is told sees only who runs it.
 CREATE VIEW api.alarm_rule WITH (security_barrier) AS
-SELECT r.id, r.park_id, r.key, r.version, r.document, r.origin, r.note, r.valid_from, r.valid_to, r.written_to, r.recorded_at,
+SELECT r.id, r.park_id, r.key, r.version,
+       CASE
+           WHEN r.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'admin')) THEN r.document
+           WHEN EXISTS (SELECT FROM api.asker k WHERE k.role = 'tenant')
+           THEN jsonb_set(r.document - 'tell', '{suppress}',
+                          coalesce((SELECT s.suppress FROM api.suppress_shown s WHERE s.id = r.id), '[]'))
+           ELSE r.document - 'tell'
+       END AS document,
+       r.origin, r.note, r.valid_from, r.valid_to, r.written_to, r.recorded_at,
        r.recorded_by, r.superseded_at, r.superseded_by, r.superseded_why
 FROM public.alarm_rule r
 WHERE r.park_id IN (SELECT w.id FROM api.whole_park w WHERE w.role IN ('operator', 'auditor', 'admin'))

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from domain.time import from_datetime
 from service.api.services import Serving
-from store import Role, connect
+from store import Role, connect, open_pool
 from store.queries import asking
 from store.users import list_users
 from tests.support.isolation_walk import Ask, Case, answer_text, asks, operations, own_asks
@@ -360,6 +360,20 @@ async def test_a_route_that_asks_for_everything_is_still_shown_only_what_its_use
     assert nobodys.json() == []
     assert tables.status_code == 503
     assert "reading" not in tables.json()["detail"]
+
+
+async def test_the_database_itself_cuts_what_a_rule_says_of_others(two_parks_url: str) -> None:
+    async def shown(user: str) -> dict[str, Any]:
+        async with open_pool(two_parks_url, Role.API) as pool, pool.connection() as conn, asking(conn, user):
+            found = await conn.execute("SELECT document FROM alarm_rule WHERE key = 'power-high' AND park_id = 1")
+            return dict((await found.fetchall())[0][0])
+
+    whole, cut = await shown("operator"), await shown("tenant")
+
+    assert [one.get("above") for one in whole["suppress"]] == [777.0, 888.0]
+    assert [one.get("channel") for one in cut["suppress"]] == ["./power"]
+    assert ("tell" in whole, "tell" in cut) == (True, False)
+    assert {**whole, "tell": 0, "suppress": 0} == {**cut, "tell": 0, "suppress": 0}
 
 
 def test_times_of_the_walk_are_ones_at_which_something_was(two_parks_url: str) -> None:
