@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +12,7 @@ from psycopg import Connection, sql
 from store.connection import connect, database_errors
 from store.statements import query
 
-__all__ = ["Signals", "notify_numbers"]
+__all__ = ["Heard", "Signals", "notify_numbers"]
 
 _SLICE_S = 0.25
 
@@ -19,6 +20,15 @@ _SLICE_S = 0.25
 def notify_numbers(conn: Connection[Any], park_key: str) -> None:
     """Tell whoever listens to `kawasan_numbers`, at the commit, that a park has new numbers."""
     conn.execute(query("numbers_notify"), {"park": park_key})
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A signal."""
+
+    channel: str
+    park: str
+    """Key of the park that it is about; empty: of any."""
 
 
 class Signals:
@@ -48,8 +58,31 @@ class Signals:
         """
         ends = time.monotonic() + timeout_s
         heard: dict[str, None] = {}
-        with database_errors("listening"):
-            while not heard and not stop.is_set() and (left := ends - time.monotonic()) > 0:
-                for note in self._conn.notifies(timeout=min(left, _SLICE_S), stop_after=1):
-                    heard[note.channel] = None
+        while not heard and not stop.is_set() and (left := ends - time.monotonic()) > 0:
+            heard = {one.channel: None for one in self.heard(min(left, _SLICE_S))}
         return tuple(heard)
+
+    def heard(self, timeout_s: float) -> Sequence[Heard]:
+        """
+        Wait for signals, at most `timeout_s`; those that came together.
+
+        Raises
+        ------
+        Unavailable
+            The connection was lost: signals may have been missed.
+        """
+        with database_errors("listening"):
+            notes = self._conn.notifies(timeout=timeout_s, stop_after=1)
+            return tuple(Heard(channel=note.channel, park=note.payload) for note in notes)
+
+    def beat(self) -> None:
+        """
+        Ask the server for a sign of life; all signals of what was committed before are heard next.
+
+        Raises
+        ------
+        Unavailable
+            The connection was lost.
+        """
+        with database_errors("listening"):
+            self._conn.execute(query("signals_beat"))

@@ -2,23 +2,22 @@
 
 ::
 
-    NOTIFY -> thread (Signals) -> pump -> Bulletin of each user -> bounded queue of each listener -> SSE
+    NOTIFY -> Freshness -> pump -> Bulletin of each user -> bounded queue of each listener -> SSE
 """
 
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from sse_starlette import ServerSentEvent
 
-from domain.errors import ParkError, Unavailable
+from domain.errors import ParkError
 from service.api.bulletin import Bulletin, Event
+from service.api.freshness import Freshness
 from store.connection import AsyncPool, database_errors
-from store.signals import Signals
 from store.users import User
 
 __all__ = ["Listener", "LiveStream"]
@@ -61,14 +60,13 @@ class _Audience:
 class LiveStream:
     """Tells users what is new for them, as long as :meth:`running` is entered."""
 
-    def __init__(self, url: str, pool: AsyncPool) -> None:
-        """Listen with the login of `url`, read through `pool` (role API)."""
-        self._url = url
+    def __init__(self, freshness: Freshness, pool: AsyncPool) -> None:
+        """Woken by `freshness`, read through `pool` (role API)."""
+        freshness.tell(self._note)
         self._pool = pool
         self._audiences: dict[str, _Audience] = {}
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
-        self._stopping = threading.Event()
 
     @property
     def listeners(self) -> int:
@@ -77,23 +75,18 @@ class LiveStream:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Listen and tell, until left; ends all streams."""
-        loop = asyncio.get_running_loop()
-        ear = threading.Thread(target=self._listen, args=(loop,), name="live-signals", daemon=True)
-        ear.start()
+        """Tell, until left; ends all streams."""
         pump = asyncio.create_task(self._pump())
         pump.add_done_callback(self._report)
         try:
             yield
         finally:
-            self._stopping.set()
             for audience in self._audiences.values():
                 for listener in audience.listeners:
                     listener.lost = True
             pump.cancel()
             with suppress(asyncio.CancelledError):
                 await pump
-            await asyncio.to_thread(ear.join, 2.0)
 
     async def events(self, user: User) -> AsyncIterator[ServerSentEvent]:
         """
@@ -134,24 +127,11 @@ class LiveStream:
             if not audience.listeners:
                 del self._audiences[user.name]
 
-    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        while not self._stopping.is_set():
-            try:
-                with Signals(self._url, *_CHANNELS) as signals:
-                    while not self._stopping.is_set():
-                        heard = signals.wait(_EVERYTHING_S, self._stopping)
-                        self._call(loop, set(heard))
-            except Unavailable as error:
-                _logger.warning("live stream waits for the database", extra={"reason": str(error)})
-                self._stopping.wait(_FLOW_S)
-
-    def _call(self, loop: asyncio.AbstractEventLoop, heard: set[str]) -> None:
-        def note() -> None:
+    def _note(self, heard: set[str]) -> None:
+        heard = heard.intersection(_CHANNELS)
+        if heard:
             self._heard |= heard
             self._wake.set()
-
-        with suppress(RuntimeError):  # the loop has been closed: nobody listens any more
-            loop.call_soon_threadsafe(note)
 
     @staticmethod
     def _report(pump: asyncio.Task[None]) -> None:

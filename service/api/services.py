@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 
+from service.api.freshness import Freshness
 from service.api.live import LiveStream
 from service.api.metrics import Metrics
 from service.api.rates import Rates
@@ -33,6 +34,8 @@ class Services:
     """Connections that read what a user may see."""
     auth: AsyncPool
     """Connections that look up tokens."""
+    freshness: Freshness
+    """Whether what was read before still holds."""
     live: LiveStream
     metrics: Metrics
     trials: CapacityLimiter
@@ -63,12 +66,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         for pool in (api, auth):
             await pool.open(wait=False)
             stack.push_async_callback(pool.close, timeout=2.0)
-        live = LiveStream(url, api)
+        freshness = Freshness(url)
+        await stack.enter_async_context(freshness.running())
+        live = LiveStream(freshness, api)
         await stack.enter_async_context(live.running())
         yield Services(
             settings=settings,
             api=api,
             auth=auth,
+            freshness=freshness,
             live=live,
             metrics=Metrics.new(live),
             trials=CapacityLimiter(_TRIALS),

@@ -5,6 +5,7 @@ import json
 from contextlib import aclosing
 from typing import Any
 
+from service.api.freshness import Freshness
 from service.api.live import LiveStream
 from store import Role, open_pool
 from store.users import User, UserRole
@@ -39,8 +40,9 @@ async def told(live: LiveStream, user: User, count: int, until: asyncio.Event | 
 async def test_a_stream_begins_with_the_alarms_that_stand_and_tells_what_becomes_of_them(alarms: Alarms) -> None:
     api, ids = alarms
     async with open_pool(api.url, Role.API) as pool:
-        live = LiveStream(api.url, pool)
-        async with live.running():
+        freshness = Freshness(api.url)
+        live = LiveStream(freshness, pool)
+        async with freshness.running(), live.running():
             begun = asyncio.Event()
             listening = asyncio.create_task(told(live, OPERATOR, 2, begun))
             own = await told(live, TENANT, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.api.freshness import Freshness
 from service.api.live import LiveStream
 from store import ReadingSink, Role, connect, open_pool
 from store.users import User, UserRole
@@ -113,8 +114,9 @@ async def events_until(live: LiveStream, user: User, wanted: str, count: int = 1
 async def test_the_live_stream_tells_first_everything_and_then_what_is_new(api: Api) -> None:
     tenant = User(id=2, name="tenant", role=UserRole.TENANT, parks=(), tenants=("p/alpha",))
     async with open_pool(api.url, Role.API) as pool:
-        live = LiveStream(api.url, pool)
-        async with live.running():
+        freshness = Freshness(api.url)
+        live = LiveStream(freshness, pool)
+        async with freshness.running(), live.running():
             task = asyncio.create_task(events_until(live, tenant, "readings", 2))
             (first,) = await events_until(live, tenant, "readings")
             await asyncio.to_thread(write_power, api.url)
@@ -139,8 +141,9 @@ def write_power(url: str) -> None:
 async def test_streams_end_when_the_server_stops(api: Api) -> None:
     operator = User(id=1, name="operator", role=UserRole.OPERATOR, parks=("p",), tenants=())
     async with open_pool(api.url, Role.API) as pool:
-        live = LiveStream(api.url, pool)
-        async with live.running():
+        freshness = Freshness(api.url)
+        live = LiveStream(freshness, pool)
+        async with freshness.running(), live.running():
             stream = live.events(operator)
             await anext(stream)
             assert live.listeners == 1
