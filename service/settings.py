@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """The largest body of a request; entered values may come four times as large. [bytes]"""
     cors_origins: Origins = ()
     """Other sites (`https://portal.park.example`) whose pages may ask the API, with a token; separated by commas, empty: none."""
+    kept_mb: int = Field(default=64, ge=0, le=65_536)
+    """Memory of each server process for answers that still hold; 0: these, users and registries are read anew each time. [MB]"""
     ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -7,6 +7,7 @@ the same query text serves both, because the search path goes with the role.
 
 import getpass
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -47,6 +48,7 @@ _CONTENT_CLASSES = frozenset({"22", "23", "54"})
 _OURS = "KW"
 _NOT_ALLOWED = "KW403"
 _OVERTAKEN = "KW409"
+_CHECKED_S = 1.0
 
 
 class Role(StrEnum):
@@ -176,19 +178,32 @@ def open_pool(
     """
     A pool of asynchronous connections in one role, not opened yet: use it as `async with open_pool(...) as pool`.
 
-    A connection is checked before it is lent; a lender that waits longer than 10 s gets psycopg_pool.PoolTimeout,
-    which :func:`database_errors` turns into Unavailable.
+    Connections commit each statement by itself, outside of a transaction. One is checked before it is lent, unless it was
+    within the second before; a lender that waits longer than 10 s gets psycopg_pool.PoolTimeout, which
+    :func:`database_errors` turns into Unavailable.
     """
     return AsyncConnectionPool(
         _conninfo(url, role, application),
-        connection_class=AsyncConnection[TupleRow],
+        kwargs={"autocommit": True},
+        connection_class=_Lent,
         min_size=min_size,
         max_size=max_size,
         timeout=10.0,
         open=False,
         configure=_configure,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
     )
+
+
+class _Lent(AsyncConnection[TupleRow]):
+    checked_s = -_CHECKED_S
+
+
+async def _check(conn: AsyncConnection[TupleRow]) -> None:
+    now_s = time.monotonic()
+    if isinstance(conn, _Lent) and now_s - conn.checked_s >= _CHECKED_S:
+        await AsyncConnectionPool.check_connection(conn)
+        conn.checked_s = now_s
 
 
 async def _configure(conn: AsyncConnection[TupleRow]) -> None:

@@ -51,6 +51,8 @@ class Identity:
     """When it ends, used or not; None: not by itself."""
     keys_until: datetime | None
     """How long a key that it makes may last: as long as the token it is, or was opened with; None: as long as asked for."""
+    lasts_s: float
+    """How long it holds where it is not used, nor changed, meanwhile; infinity: for good. [s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,9 @@ def _identity(row: Mapping[str, Any]) -> Identity:
         tenants=tuple(row["tenants"]),
         energy=tuple(row["energy"]),
     )
-    rest = {name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at", "keys_until")}
+    rest = {
+        name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at", "keys_until", "lasts_s")
+    }
     return Identity(user=user, scopes=frozenset(Scope(one) for one in row["scopes"]), **rest)
 
 

@@ -8,16 +8,20 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from fastapi.security.utils import get_authorization_scheme_param
 
+from service.api.freshness import IDENTITY, INPUTS
 from service.api.problem import Problem
 from service.api.rates import RATE
 from service.api.services import Services, services_of
+from service.identity.limits import Rate
 from service.settings import Settings
 from store.connection import database_errors
 from store.identity import Identity, resolve, touch
 from store.users import Scope, User, UserRole, token_hash
 
 __all__ = [
+    "ASKER",
     "COOKIE",
     "PAGE_HEADER",
     "Actor",
@@ -29,6 +33,7 @@ __all__ = [
     "identity_of",
     "identity_of_cookie",
     "is_from_elsewhere",
+    "known_reader",
     "owning_identity",
     "user_of_token",
 ]
@@ -36,10 +41,16 @@ __all__ = [
 COOKIE = "kawasan_session"
 """Name of the cookie that carries a session; it is accepted for reading, and for what :data:`Actor` lets the page do."""
 
+ASKER = "kawasan_asker"
+"""Under which name the state of a request keeps the name of its user."""
+
 PAGE_HEADER = "X-Kawasan-Page"
 """Header that the page sends with what it does. Scripts of other sites cannot set it: no answer ever allows them to."""
 
 _LONGEST_TOKEN = 200
+_CHANGED_BY = (IDENTITY, INPUTS)
+_KEPT_S = 30.0
+"""Less than the minute after which a token in use is marked as used again. [s]"""
 _READING = frozenset({"GET", "HEAD"})
 _OF_ALARMS = ("/api/v1/alarms/", "/api/v1/episodes/")
 
@@ -62,12 +73,40 @@ async def identity_of(services: Services, secret: str, *, of_cookie: bool = Fals
     """
     if not secret or len(secret) > _LONGEST_TOKEN:
         return None
+    hash_ = token_hash(secret)
+    known = services.identities.get((hash_, of_cookie))
+    if known is not None:
+        return known
+    stamp = services.freshness.stamp(_CHANGED_BY)
     with database_errors("looking up a token"):
         async with services.auth.connection() as conn:
-            found = await resolve(conn, token_hash(secret), of_cookie=of_cookie)
+            found = await resolve(conn, hash_, of_cookie=of_cookie)
             if found is not None and found.is_stale:
                 await touch(conn, found, idle_s=services.settings.session_idle_min * 60.0)
+    if found is not None:
+        lasts_s = min(found.lasts_s, _KEPT_S)
+        services.identities.put((hash_, of_cookie), found, stamp, _CHANGED_BY, lasts_s=lasts_s)
     return found
+
+
+def known_reader(request: Request, services: Services) -> User | None:
+    """
+    The user of a request that only reads, without a look at the database; None also where it has to be asked, or refuses.
+
+    The request is counted against the user's rate, once.
+    """
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
+    of_cookie = scheme.lower() != "bearer" or not credentials
+    secret = request.cookies.get(cookie_name(services.settings), "") if of_cookie else credentials
+    if not secret or len(secret) > _LONGEST_TOKEN:
+        return None
+    identity = services.identities.get((token_hash(secret), of_cookie))
+    if identity is None:
+        return None
+    try:
+        return _admitted(request, services, identity)
+    except Problem:
+        return None
 
 
 async def identity_of_cookie(request: Request, services: Services) -> Identity | None:
@@ -98,8 +137,10 @@ def _admitted(request: Request, services: Services, identity: Identity, *, of_se
         It is about the user's own keys and sessions, which an auditor may change too.
     """
     user, needed = identity.user, _needed(request)
-    rate = services.rates.take(user.name)
-    setattr(request.state, RATE, rate)
+    setattr(request.state, ASKER, user.name)
+    if not hasattr(request.state, RATE):
+        setattr(request.state, RATE, services.rates.take(user.name))
+    rate: Rate | None = getattr(request.state, RATE)
     if rate is not None and rate.wait_s:
         seconds = math.ceil(rate.wait_s)
         detail = f"more than {rate.limit} requests came within a minute; go on in {seconds} s"

@@ -15,7 +15,7 @@ from service.api.ranges import local_time
 from service.api.values import flag_words, number, optional_time
 from store.queries import StoredAmounts
 
-__all__ = ["Folded", "amount_values", "folded"]
+__all__ = ["Folded", "amount_values", "expected_s", "folded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def folded(stored: StoredAmounts, level: Level, park: Park) -> Folded:
     return Folded(frame=frame, source=stored)
 
 
-def _expected_s(channel: Channel, park: Park, edges: IntArray, outages: tuple[Outage, ...]) -> FloatArray:
+def expected_s(channel: Channel, park: Park, edges: IntArray, outages: tuple[Outage, ...]) -> FloatArray:
     """How much of each interval a channel was expected to be measured: its life in service, as far as the park is ticked. [s]"""
     if park.ticked_to_us is None:
         return np.zeros(len(edges) - 1)
@@ -69,7 +69,7 @@ def amount_values(
     edges : int64 (n + 1,) [us UTC]
     """
     row_at = {int(start): row for row, start in enumerate(amounts.frame.start_us)}
-    expected_s = _expected_s(channel, park, edges, outages)
+    lasting_s = expected_s(channel, park, edges, outages)
     revision, computed_at_us = amounts.origin(edges)
     quantity = QUANTITIES.get(channel.quantity)
     adds_up = quantity is None or quantity.stock
@@ -78,7 +78,7 @@ def amount_values(
     for place in range(len(edges) - 1):
         times = local_time(park.zone, int(edges[place])), local_time(park.zone, int(edges[place + 1]))
         row = row_at.get(int(edges[place]))
-        expected = float(expected_s[place])
+        expected = float(lasting_s[place])
         common = {"start": times[0], "stop": times[1], "amount_unit": amount_unit, "unit": channel.unit}
         made = _nothing(expected) if row is None else _known(amounts.frame, row, expected, park)
         values.append(

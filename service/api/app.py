@@ -30,6 +30,7 @@ from service.api import (
     routes_registry,
 )
 from service.api.compression import CompressionMiddleware
+from service.api.etags import EtagMiddleware
 from service.api.headers import HeadersMiddleware
 from service.api.limits import LimitsMiddleware
 from service.api.metrics import MetricsMiddleware
@@ -157,6 +158,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(doors.router)
     app.include_router(account.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
+    app.add_middleware(EtagMiddleware)
     app.add_middleware(LimitsMiddleware, body_bytes=settings.body_bytes)
     app.add_middleware(CompressionMiddleware)
     _let_in(app, settings.cors_origins)

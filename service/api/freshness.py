@@ -47,11 +47,21 @@ _logger = logging.getLogger(__name__)
 class Freshness:
     """Counts the changes that the database tells of, as long as :meth:`running` is entered."""
 
-    def __init__(self, url: str) -> None:
-        """Listen with the login of `url`."""
+    def __init__(self, url: str, *, is_trusted: bool = True) -> None:
+        """
+        Listen with the login of `url`.
+
+        Parameters
+        ----------
+        is_trusted : bool
+            Whether anything may be kept; if not, it only tells.
+        """
         self._url = url
+        self._is_trusted = is_trusted
         self._told: list[Told] = []
-        self._epoch = 0
+        # Counted by the thread that listens, so that a busy loop hears no later; but what this process does is counted by the loop.
+        self._connections = 0
+        self._own = 0
         self._all: Counter[str] = Counter()
         self._whole: Counter[str] = Counter()
         self._of_park: Counter[tuple[str, str]] = Counter()
@@ -78,7 +88,7 @@ class Freshness:
     @property
     def is_alive(self) -> bool:
         """Whether all that was committed a second ago has been heard of."""
-        return time.monotonic() - self._alive_s < _TRUSTED_S
+        return self._is_trusted and time.monotonic() - self._alive_s < _TRUSTED_S
 
     def stamp(self, channels: Collection[str], park: str | None = None) -> Stamp | None:
         """
@@ -92,9 +102,9 @@ class Freshness:
         if not self.is_alive:
             return None
         if park is None:
-            return (self._epoch, *[self._all[channel] for channel in channels])
+            return (self._connections, self._own, *[self._all[channel] for channel in channels])
         of_park = [self._of_park.get((channel, park), 0) for channel in channels]
-        return (self._epoch, *[self._whole[channel] for channel in channels], *of_park)
+        return (self._connections, self._own, *[self._whole[channel] for channel in channels], *of_park)
 
     def holds(self, stamp: Stamp, channels: Collection[str], park: str | None = None) -> bool:
         """Whether nothing has changed since a stamp of the same channels and park was taken."""
@@ -102,9 +112,9 @@ class Freshness:
 
     def moved_on(self) -> None:
         """Nothing that was read before holds any more: this very process changed something, and its signal is on the way."""
-        self._epoch += 1
+        self._own += 1
 
-    def _hear(self, asked_s: float | None, heard: Sequence[Heard]) -> None:
+    def _hear(self, heard: Sequence[Heard]) -> None:
         for one in heard:
             self._all[one.channel] += 1
             if one.park:
@@ -112,23 +122,12 @@ class Freshness:
             else:
                 self._whole[one.channel] += 1
         if len(self._of_park) > _MOST_PARKS:
+            self._connections += 1
             self._of_park.clear()
-            self._epoch += 1
-        if asked_s is not None:
-            self._alive_s = asked_s
-        if heard:
-            self._say({one.channel for one in heard})
-
-    def _begin(self) -> None:
-        self._epoch += 1
-        self._say(set(ALL))
 
     def _say(self, channels: set[str]) -> None:
         for told in self._told:
             told(channels)
-
-    def _lose(self) -> None:
-        self._alive_s = -_TRUSTED_S
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         # The loop may be closed already: then nobody is there to be told.
@@ -136,22 +135,25 @@ class Freshness:
             while not self._stopping.is_set():
                 try:
                     with Signals(self._url, *ALL) as signals:
-                        loop.call_soon_threadsafe(self._begin)
+                        self._connections += 1
+                        loop.call_soon_threadsafe(self._say, set(ALL))
                         self._follow(loop, signals)
                 except Unavailable as error:
-                    loop.call_soon_threadsafe(self._lose)
+                    self._alive_s = -_TRUSTED_S
                     _logger.warning("the server hears of no change", extra={"reason": str(error)})
                     self._stopping.wait(_AGAIN_S)
 
     def _follow(self, loop: asyncio.AbstractEventLoop, signals: Signals) -> None:
         beaten_s = -_BEAT_S
         while not self._stopping.is_set():
-            asked_s: float | None = None
-            heard: list[Heard] = []
-            if time.monotonic() - beaten_s >= _BEAT_S:
-                asked_s = beaten_s = time.monotonic()
+            now_s = time.monotonic()
+            if now_s - beaten_s < _BEAT_S:
+                heard = signals.heard(_BEAT_S)
+                self._hear(heard)
+            else:
                 signals.beat()
-                heard.extend(signals.heard(0.0))
-            loop.call_soon_threadsafe(self._hear, asked_s, heard)
-            if more := signals.heard(_BEAT_S):
-                loop.call_soon_threadsafe(self._hear, None, more)
+                heard = signals.heard(0.0)
+                self._hear(heard)
+                self._alive_s = beaten_s = now_s
+            if heard:
+                loop.call_soon_threadsafe(self._say, {one.channel for one in heard})

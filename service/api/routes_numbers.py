@@ -6,15 +6,17 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import APIRouter, Path, Query
-from psycopg import AsyncConnection
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
 
-from domain.registry import Channel, Registry
-from domain.time import DAY_US, SECOND_US, Level
+from domain.registry import Channel, Park, Registry
+from domain.time import DAY_US, SECOND_US, IntArray, Level
 from kpi.catalogue import for_registry
-from kpi.definition import Kpi
+from kpi.definition import Basis, Kpi
 from service.api.access import Asker
+from service.api.amountrows import AmountsAsked, amounts_json
 from service.api.amounts import amount_values, folded
+from service.api.answers import OF_NUMBERS, OF_READINGS
 from service.api.as_of import AsOfQuery, Past, past_kpi, without_origin
 from service.api.corrected import reading_values
 from service.api.forms import FORMS, AskedForm, TableResponse
@@ -22,16 +24,16 @@ from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries
 from service.api.numbers import MOST_ROWS, kpi_columns
 from service.api.problem import not_found, refused
 from service.api.provenance import references_used
-from service.api.ranges import LevelName, SpanQuery, need_short, periods
+from service.api.ranges import LevelName, Span, SpanQuery, need_short, periods
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.series import KpiSought, Seen, amount_table, kpi_table, reading_table
-from service.api.services import Database, Serving
+from service.api.services import Database, Services, Serving
 from service.api.subjects import find_subject, may_see_kpi, park_of
 from service.api.values import kpi_values
 from service.formats import Form
 from store.corrections import read_corrections_of
 from store.past import readings_then
-from store.queries import read_amounts, read_readings, read_registry
+from store.queries import read_amounts, read_readings
 from store.users import User
 
 __all__ = ["router"]
@@ -64,11 +66,11 @@ SubjectQuery = Annotated[
 
 
 async def _channels(
-    conn: AsyncConnection[Any], user: User, keys: Sequence[str], as_of_us: int | None = None
+    services: Services, user: User, keys: Sequence[str], as_of_us: int | None = None
 ) -> list[tuple[Registry, Channel]]:
     registries: dict[str, Registry | None] = {}
     for park in dict.fromkeys(key.split("/")[0] for key in keys):
-        registries[park] = await _registry(conn, user, park, as_of_us)
+        registries[park] = await _registry(services, user, park, as_of_us)
     found = []
     for key in dict.fromkeys(keys):
         registry = registries[key.split("/")[0]]
@@ -79,16 +81,25 @@ async def _channels(
     return found
 
 
-async def _registry(conn: AsyncConnection[Any], user: User, park: str, as_of_us: int | None) -> Registry | None:
-    if as_of_us is None:
-        return await read_registry(conn, user.name, park)
-    past = await Past.of(conn, user, park, as_of_us)
+async def _registry(services: Services, user: User, park: str, as_of_us: int | None) -> Registry | None:
+    known = services.registries.known(user, park) if as_of_us is None else None
+    if known is not None:
+        return known
+    async with services.connection() as conn:
+        if as_of_us is None:
+            return await services.registries.one(conn, user, park)
+        past = await Past.of(conn, user, park, as_of_us)
     return None if past is None else past.registry
+
+
+def _only_park(keys: Sequence[str]) -> str | None:
+    parks = {key.split("/")[0] for key in keys}
+    return parks.pop() if len(parks) == 1 else None
 
 
 @router.get("/readings", response_model=list[ReadingSeries], responses=FORMS)
 async def list_readings(  # noqa: PLR0917 - what the framework hands over
-    conn: Database,
+    request: Request,
     user: Asker,
     services: Serving,
     keys: ChannelKeys,
@@ -104,22 +115,24 @@ async def list_readings(  # noqa: PLR0917 - what the framework hands over
     Where a correction says otherwise, it stands beside the reading. With `as_of`, what had been received, and was
     corrected, by then.
     """
-    channels = await _channels(conn, user, keys)
+    services.answers.promise(request, user, OF_READINGS, _only_park(keys))
+    channels = await _channels(services, user, keys)
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
         return TableResponse(form, reading_table(seen, channels, span))
     need_short(span)
     series = []
     for registry, channel in channels:
-        if as_of is None:
-            rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
-        else:
-            rows = await readings_then(
-                conn, user.name, channel.id, span.start_us, span.stop_us, as_of_us=as_of, limit=limit
-            )
+        async with services.connection() as conn:
+            if as_of is None:
+                rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
+            else:
+                rows = await readings_then(
+                    conn, user.name, channel.id, span.start_us, span.stop_us, as_of_us=as_of, limit=limit
+                )
+            ids = np.array([channel.id], dtype=np.int32)
+            corrections = await read_corrections_of(conn, user.name, ids, as_of_us=as_of)
         complete = len(rows) < limit
-        ids = np.array([channel.id], dtype=np.int32)
-        corrections = await read_corrections_of(conn, user.name, ids, as_of_us=as_of)
         readings = reading_values(registry.park.zone, rows, corrections, channel.id, span, complete=complete)
         series.append(ReadingSeries(channel=channel.key, unit=channel.unit, readings=readings, complete=complete))
     return series
@@ -127,7 +140,7 @@ async def list_readings(  # noqa: PLR0917 - what the framework hands over
 
 @router.get("/amounts", response_model=list[AmountSeries], responses=FORMS)
 async def list_amounts(
-    conn: Database,
+    request: Request,
     user: Asker,
     services: Serving,
     keys: ChannelKeys,
@@ -142,37 +155,70 @@ async def list_amounts(
 
     With `as_of`, computed from what was recorded by then.
     """
-    channels = await _channels(conn, user, keys, as_of)
+    services.answers.promise(request, user, OF_NUMBERS if as_of is None else OF_READINGS, _only_park(keys))
+    channels = await _channels(services, user, keys, as_of)
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
         return TableResponse(form, amount_table(seen, channels, level.level, span))
-    series = []
-    for registry, channel in channels:
-        park = registry.park
-        edges = periods(park, level.level, span)
-        source = min(level.level, Level.DAY)
-        step_us = park.base_s * SECOND_US if source is Level.BASE else DAY_US
-        if (edges[-1] - edges[0]) // step_us * len(keys) > MOST_ROWS:
-            raise refused(f"more than {MOST_ROWS} amounts were asked for; ask for fewer channels or a shorter range")
-        first_us, last_us = int(edges[0]), int(edges[-1])
-        if as_of is None or first_us == last_us:
+    edges = [_edges(registry.park, level.level, span, len(keys)) for registry, _ in channels]
+    if as_of is None and level.level <= Level.DAY:
+        asked = [
+            AmountsAsked.of(registry, channel, level.level, one)
+            for (registry, channel), one in zip(channels, edges, strict=True)
+        ]
+        again = partial(_amounts_now, services, user.name, asked)
+        services.answers.understand(request, again)
+        return Response(await again(), media_type="application/json")
+    return [
+        await _series(services, user, registry, channel, level, one, as_of)
+        for (registry, channel), one in zip(channels, edges, strict=True)
+    ]
+
+
+async def _amounts_now(services: Services, user: str, asked: Sequence[AmountsAsked]) -> bytes:
+    async with services.connection() as conn:
+        return await amounts_json(conn, user, asked)
+
+
+def _edges(park: Park, level: Level, span: Span, channels: int) -> IntArray:
+    edges = periods(park, level, span)
+    step_us = park.base_s * SECOND_US if level is Level.BASE else DAY_US
+    if (edges[-1] - edges[0]) // step_us * channels > MOST_ROWS:
+        raise refused(f"more than {MOST_ROWS} amounts were asked for; ask for fewer channels or a shorter range")
+    return edges
+
+
+async def _series(  # noqa: PLR0917 - who asks for what, when
+    services: Services,
+    user: User,
+    registry: Registry,
+    channel: Channel,
+    level: LevelName,
+    edges: IntArray,
+    as_of_us: int | None,
+) -> AmountSeries:
+    """Amounts that are folded, or of the past."""
+    park = registry.park
+    source = min(level.level, Level.DAY)
+    first_us, last_us = int(edges[0]), int(edges[-1])
+    async with services.connection() as conn:
+        if as_of_us is None or first_us == last_us:
             stored = await read_amounts(conn, user.name, source, [channel.id], start_us=first_us, stop_us=last_us)
         else:
-            past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
+            past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of_us)
             stored = without_origin(await past.amounts(source, [channel.id], first_us, last_us))
-        outages = registry.meter_by_id[channel.meter_id].outages
-        values = await anyio.to_thread.run_sync(
-            partial(amount_values, folded(stored, level.level, park), edges, park, channel, outages)
-        )
-        series.append(AmountSeries(channel=channel.key, level=level.value, timezone=park.zone.key, values=values))
-    return series
+    outages = registry.meter_by_id[channel.meter_id].outages
+    values = await anyio.to_thread.run_sync(
+        partial(amount_values, folded(stored, level.level, park), edges, park, channel, outages)
+    )
+    return AmountSeries(channel=channel.key, level=level.value, timezone=park.zone.key, values=values)
 
 
 @router.get("/kpis")
-async def list_kpis(conn: Database, user: Asker, park: ParkKey = None) -> list[KpiAnswer]:
+async def list_kpis(conn: Database, user: Asker, services: Serving, park: ParkKey = None) -> list[KpiAnswer]:
     """The catalogue: every KPI that you may ask for."""
     found: dict[str, Kpi] = {}
-    for registry in await registries_of(conn, user, park):
+    for registry in await registries_of(conn, user, park, kept=services.registries):
         found |= {kpi.key: kpi for kpi in for_registry(registry) if may_see_kpi(user, kpi.key)}
     return [
         KpiAnswer(
@@ -192,7 +238,7 @@ async def list_kpis(conn: Database, user: Asker, park: ParkKey = None) -> list[K
 
 @router.get("/kpis/{key}", response_model=KpiSeries, responses=FORMS)
 async def read_kpi(
-    conn: Database,
+    request: Request,
     user: Asker,
     services: Serving,
     key: KpiKey,
@@ -208,11 +254,14 @@ async def read_kpi(
 
     With `as_of`, computed from what was recorded by then.
     """
-    registry = await _registry(conn, user, park_of(subject), as_of)
+    services.answers.promise(request, user, OF_NUMBERS if as_of is None else OF_READINGS, park_of(subject))
+    registry = await _registry(services, user, park_of(subject), as_of)
     if registry is None:
         raise not_found(f"subject {subject}")
     named = find_subject(registry, user, subject)
     kpi = _kpi(registry, user, key, subject)
+    if kpi.made_of is Basis.RECEIPTS and as_of is None:
+        services.answers.withdraw(request)
     if named.subject.kind not in kpi.subjects or level.level not in kpi.levels:
         raise refused(
             f"{key} is made for {', '.join(sorted(kind.value for kind in kpi.subjects))} "
@@ -226,11 +275,12 @@ async def read_kpi(
     edges = periods(park, level.level, span)
     values = []
     if len(edges) > 1:
-        if as_of is None:
-            columns, absent = await kpi_columns(conn, user, registry, named.subject, kpi, level.level, edges)
-        else:
-            past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
-            columns, absent = await past_kpi(past, named.subject, kpi, level.level, edges)
+        async with services.connection() as conn:
+            if as_of is None:
+                columns, absent = await kpi_columns(conn, user, registry, named.subject, kpi, level.level, edges)
+            else:
+                past = Past(conn=conn, user=user, registry=registry, as_of_us=as_of)
+                columns, absent = await past_kpi(past, named.subject, kpi, level.level, edges)
         values = list(
             kpi_values(columns, edges, unit=kpi.unit, zone=park.zone, ticked_us=park.ticked_to_us, absent=absent)
         )

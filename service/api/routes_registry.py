@@ -12,7 +12,8 @@ from service.api.access import Asker
 from service.api.models import ChannelAnswer, LimitAnswer, MeterAnswer, ParkAnswer, TenantAnswer
 from service.api.problem import not_found
 from service.api.ranges import local_time, now_us
-from service.api.services import Database
+from service.api.registries import Registries
+from service.api.services import Database, Serving
 from store.queries import read_registries
 from store.users import User
 
@@ -25,16 +26,23 @@ TenantKey = Annotated[str | None, Query(description="Key of a tenant.", max_leng
 MeterKey = Annotated[str | None, Query(description="Key of a meter.", max_length=63)]
 
 
-async def registries_of(conn: AsyncConnection[Any], user: User, park: str | None) -> tuple[Registry, ...]:
+async def registries_of(
+    conn: AsyncConnection[Any], user: User, park: str | None, *, kept: Registries | None = None
+) -> tuple[Registry, ...]:
     """
     The parks that a request is about.
+
+    Parameters
+    ----------
+    kept : Registries or None
+        What was read before and still holds; None: read them anew.
 
     Raises
     ------
     Problem
         404: the named park does not exist, or the user may not see it.
     """
-    registries = await read_registries(conn, user.name)
+    registries = await (read_registries(conn, user.name) if kept is None else kept.all(conn, user))
     if park is None:
         return registries
     chosen = tuple(registry for registry in registries if registry.park.key == park)
@@ -44,7 +52,7 @@ async def registries_of(conn: AsyncConnection[Any], user: User, park: str | None
 
 
 @router.get("/parks")
-async def list_parks(conn: Database, user: Asker) -> list[ParkAnswer]:
+async def list_parks(conn: Database, user: Asker, services: Serving) -> list[ParkAnswer]:
     """The parks that you may see."""
     return [
         ParkAnswer(
@@ -56,12 +64,12 @@ async def list_parks(conn: Database, user: Asker) -> list[ParkAnswer]:
             version=park.version,
             final_to=None if park.ticked_to_us is None else local_time(park.zone, park.ticked_to_us),
         )
-        for park in (registry.park for registry in await read_registries(conn, user.name))
+        for park in (registry.park for registry in await services.registries.all(conn, user))
     ]
 
 
 @router.get("/tenants")
-async def list_tenants(conn: Database, user: Asker, park: ParkKey = None) -> list[TenantAnswer]:
+async def list_tenants(conn: Database, user: Asker, services: Serving, park: ParkKey = None) -> list[TenantAnswer]:
     """The tenants that you may see."""
     return [
         TenantAnswer(
@@ -72,30 +80,37 @@ async def list_tenants(conn: Database, user: Asker, park: ParkKey = None) -> lis
             valid_from=local_time(registry.park.zone, tenant.valid_from_us),
             valid_to=None if tenant.valid_to_us is None else local_time(registry.park.zone, tenant.valid_to_us),
         )
-        for registry in await registries_of(conn, user, park)
+        for registry in await registries_of(conn, user, park, kept=services.registries)
         for tenant in registry.tenants
     ]
 
 
 @router.get("/meters")
-async def list_meters(conn: Database, user: Asker, park: ParkKey = None, tenant: TenantKey = None) -> list[MeterAnswer]:
+async def list_meters(
+    conn: Database, user: Asker, services: Serving, park: ParkKey = None, tenant: TenantKey = None
+) -> list[MeterAnswer]:
     """The metering points that you may see."""
     return [
         meter
-        for registry in await registries_of(conn, user, park)
+        for registry in await registries_of(conn, user, park, kept=services.registries)
         for meter in _meters(registry)
         if tenant in {None, meter.tenant}
     ]
 
 
 @router.get("/channels")
-async def list_channels(
-    conn: Database, user: Asker, park: ParkKey = None, tenant: TenantKey = None, meter: MeterKey = None
+async def list_channels(  # noqa: PLR0917 - what the framework hands over
+    conn: Database,
+    user: Asker,
+    services: Serving,
+    park: ParkKey = None,
+    tenant: TenantKey = None,
+    meter: MeterKey = None,
 ) -> list[ChannelAnswer]:
     """The channels that you may see, with the limits in force now."""
     return [
         channel
-        for registry in await registries_of(conn, user, park)
+        for registry in await registries_of(conn, user, park, kept=services.registries)
         for channel in _channels(registry)
         if tenant in {None, channel.key.split("/")[1]} and meter in {None, channel.key.split("/")[2]}
     ]

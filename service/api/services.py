@@ -9,19 +9,24 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 
+from service.api.answers import Answers
 from service.api.freshness import Freshness
+from service.api.kept import Kept
 from service.api.live import LiveStream
 from service.api.metrics import Metrics
 from service.api.rates import Rates
+from service.api.registries import Registries
 from service.settings import Settings
 from store.audit import say_from
 from store.connection import AsyncPool, Role, database_errors, open_pool
+from store.identity import Identity
 
 __all__ = ["Database", "Services", "Serving", "address_of", "open_services", "services_of"]
 
 _CONNECTIONS = 8
 _TRIALS = 1
 _HASHINGS = 2
+_IDENTITIES = 10_000
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -36,6 +41,10 @@ class Services:
     """Connections that look up tokens."""
     freshness: Freshness
     """Whether what was read before still holds."""
+    identities: Kept[tuple[bytes, bool], Identity]
+    """Whose a token is by its hash, and whether it came as a cookie."""
+    registries: Registries
+    answers: Answers
     live: LiveStream
     metrics: Metrics
     trials: CapacityLimiter
@@ -66,7 +75,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         for pool in (api, auth):
             await pool.open(wait=False)
             stack.push_async_callback(pool.close, timeout=2.0)
-        freshness = Freshness(url)
+        freshness = Freshness(url, is_trusted=settings.kept_mb > 0)
         await stack.enter_async_context(freshness.running())
         live = LiveStream(freshness, api)
         await stack.enter_async_context(live.running())
@@ -75,6 +84,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             api=api,
             auth=auth,
             freshness=freshness,
+            identities=Kept(freshness, most=_IDENTITIES),
+            registries=Registries(freshness),
+            answers=Answers(freshness, most_bytes=settings.kept_mb * 2**20),
             live=live,
             metrics=Metrics.new(live),
             trials=CapacityLimiter(_TRIALS),

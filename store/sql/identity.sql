@@ -7,16 +7,17 @@ SELECT u.id, u.name, u.role,
              WHERE g.user_id = u.id ORDER BY p.key, t.key) AS tenants,
        ARRAY(SELECT p.key || '/' || t.key FROM user_energy g JOIN tenant t ON t.id = g.tenant_id JOIN park p ON p.id = t.park_id
              WHERE g.user_id = u.id ORDER BY p.key, t.key) AS energy,
-       k.via, k.number, k.scopes, k.must_change, k.is_stale, k.expires_at, k.keys_until
+       k.via, k.number, k.scopes, k.must_change, k.is_stale, k.expires_at, k.keys_until,
+       coalesce(extract(epoch FROM k.unused_until - now()), 'infinity')::float8 AS lasts_s
 FROM (
     SELECT 'token' AS via, t.id AS number, t.user_id, t.scopes, false AS must_change, t.expires_at, t.expires_at AS keys_until,
-           t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' AS is_stale
+           t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute' AS is_stale, t.expires_at AS unused_until
     FROM token t
     WHERE t.hash = %(hash)s AND (t.expires_at IS NULL OR t.expires_at > now())
     UNION ALL
     SELECT 'session', s.id, s.user_id, coalesce(t.scopes, ARRAY['read', 'alarms', 'write']),
            s.token_hash IS NULL AND coalesce(p.one_time, false), least(s.ends_at, t.expires_at), t.expires_at,
-           s.seen_at < now() - interval '1 minute'
+           s.seen_at < now() - interval '1 minute', least(s.expires_at, s.ends_at, t.expires_at)
     FROM session s
     LEFT JOIN token t ON t.hash = s.token_hash AND t.user_id = s.user_id AND (t.expires_at IS NULL OR t.expires_at > now())
     LEFT JOIN password p ON p.user_id = s.user_id

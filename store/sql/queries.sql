@@ -40,6 +40,10 @@ FROM ledger_rejected
 WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
 ORDER BY hour, source, reason
 
+-- name: amounts_shown
+-- Sets who asks by itself; by itself it is a transaction too.
+SELECT * FROM shown_amounts(%(user)s, %(channel_id)s, %(level)s::smallint, %(start)s, %(stop)s)
+
 -- name: changing
 -- Connections of the API read by default; the first statement of a transaction that writes, as one that sees others' commits.
 SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE

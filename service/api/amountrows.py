@@ -1,0 +1,184 @@
+"""Stored amounts as JSON, by the shortest way there is: one statement, and rows that are never made into models.
+
+What a question needs beyond the rows is made once: its intervals, how they are written, and how long each was expected to
+be measured. The JSON is that of :class:`service.api.models.AmountSeries`, as a test holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+from psycopg import AsyncConnection
+
+from domain.quantities import QUANTITIES
+from domain.registry import Channel, Registry
+from domain.time import IntArray, Level, to_datetime
+from service.api.amounts import expected_s
+from service.api.values import flag_words
+from store.queries import ShownAmount, read_shown_amounts
+
+__all__ = ["AmountsAsked", "amounts_json"]
+
+
+class _Value(msgspec.Struct, frozen=True):
+    start: str
+    stop: str
+    amount: float | None
+    amount_unit: str | None
+    measured: float | None
+    mean: float | None
+    low: float | None
+    high: float | None
+    last: float | None
+    unit: str
+    peak: float | None
+    peak_at: str | None
+    profile_coverage: float | None
+    total_coverage: float | None
+    estimated_share: float | None
+    flags: tuple[str, ...]
+    revision: int
+    computed_at: str | None
+
+
+class _Series(msgspec.Struct, frozen=True):
+    channel: str
+    level: str
+    timezone: str
+    values: list[_Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmountsAsked:
+    """The amounts of one channel in some intervals of a stored level."""
+
+    channel_id: int
+    key: str
+    level: Level
+    zone: ZoneInfo
+    bounds_us: tuple[int, int]
+    """[us UTC]"""
+    unit: str
+    amount_unit: str | None
+    starts: tuple[datetime, ...]
+    edges: tuple[str, ...]
+    """Where intervals begin, and the last one ends, as they are written."""
+    expected_s: tuple[float, ...]
+    """How long each is expected to be measured. [s]"""
+
+    @classmethod
+    def of(cls, registry: Registry, channel: Channel, level: Level, edges: IntArray) -> "AmountsAsked":
+        """
+        Of a channel of a registry.
+
+        Parameters
+        ----------
+        edges : int64 (n + 1,) [us UTC]
+            Of a level that is stored: base, hour or day.
+        """
+        park, quantity = registry.park, QUANTITIES.get(channel.quantity)
+        moments = [to_datetime(edge) for edge in edges.tolist()]
+        adds_up = quantity is None or quantity.stock
+        outages = registry.meter_by_id[channel.meter_id].outages
+        return cls(
+            channel_id=channel.id,
+            key=channel.key,
+            level=level,
+            zone=park.zone,
+            bounds_us=(int(edges[0]), int(edges[-1])),
+            unit=channel.unit,
+            amount_unit=channel.unit if adds_up else quantity.integral if quantity else None,
+            starts=tuple(moments[:-1]),
+            edges=tuple(_written(park.zone, moment) for moment in moments),
+            expected_s=tuple(expected_s(channel, park, edges, outages).tolist()),
+        )
+
+    def series(self, rows: Sequence[ShownAmount]) -> _Series:
+        """All intervals, in order of time; where nothing is known, nulls with coverage 0, or null where nothing was expected."""
+        row_at = {row[0]: row for row in rows}
+        intervals = zip(self.starts, self.edges[:-1], self.edges[1:], self.expected_s, strict=True)
+        values = [
+            self._nothing(start, stop, expected_s)
+            if (row := row_at.get(moment)) is None
+            else self._known(start, stop, expected_s, row)
+            for moment, start, stop, expected_s in intervals
+        ]
+        return _Series(self.key, self.level.key, self.zone.key, values)
+
+    def _nothing(self, start: str, stop: str, expected_s: float) -> _Value:
+        covered = 0.0 if expected_s > 0 else None
+        unknown = (None, None, None, None, None)
+        return _Value(
+            start, stop, None, self.amount_unit, *unknown, self.unit, None, None, covered, covered, None, (), 0, None
+        )  # fmt: skip
+
+    def _known(self, start: str, stop: str, expected_s: float, row: ShownAmount) -> _Value:
+        (
+            _,
+            amount,
+            mean,
+            low,
+            high,
+            last,
+            peak,
+            peak_at,
+            measured_s,
+            estimated,
+            inner_gap_s,
+            flags,
+            revision,
+            made_at,
+        ) = row
+        covered_s = measured_s + inner_gap_s
+        return _Value(
+            start,
+            stop,
+            amount,
+            self.amount_unit,
+            None if amount is None else amount - estimated,
+            mean,
+            low,
+            high,
+            last,
+            self.unit,
+            peak,
+            None if peak_at is None else _written(self.zone, peak_at),
+            _share(measured_s, expected_s),
+            _share(covered_s, expected_s),
+            None if amount is None else _estimated(estimated, amount),
+            _words(flags) if flags else (),
+            revision,
+            _written(self.zone, made_at),
+        )
+
+
+async def amounts_json(conn: AsyncConnection[object], user: str, asked: Sequence[AmountsAsked]) -> bytes:
+    """The answer of `/amounts`, read now, by a connection of role API."""
+    series = [
+        one.series(await read_shown_amounts(conn, user, one.level, one.channel_id, *one.bounds_us)) for one in asked
+    ]
+    return msgspec.json.encode(series)
+
+
+def _share(covered_s: float, expected_s: float) -> float | None:
+    return min(covered_s / expected_s, 1.0) if expected_s > 0 else None
+
+
+def _estimated(estimated: float, amount: float) -> float | None:
+    if estimated == 0:
+        return 0.0
+    return min(max(estimated / amount, 0.0), 1.0) if amount else None
+
+
+@lru_cache(maxsize=1_000)
+def _words(mask: int) -> tuple[str, ...]:
+    return tuple(flag_words(mask))
+
+
+@lru_cache(maxsize=50_000)
+def _written(zone: ZoneInfo, moment: datetime) -> str:
+    text = moment.astimezone(zone).isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
