@@ -73,13 +73,13 @@ def fill(url: str, channels: int) -> None:
 
 
 @contextmanager
-def server(url: str) -> Iterator[tuple[int, int]]:
-    """A running `kawasan serve`: its port and process id."""
+def server(url: str, **settings: str) -> Iterator[tuple[int, int]]:
+    """A running `kawasan serve` with some settings of its environment: its port and process id."""
     port = free_port()
     known = {name: value for name, value in os.environ.items() if not name.startswith("KAWASAN_")}
     running = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve", "--port", str(port)],
-        env={**known, "KAWASAN_DATABASE_URL": url},
+        env={**known, "KAWASAN_DATABASE_URL": url, **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
