@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     """Other sites (`https://portal.park.example`) whose pages may ask the API, with a token; separated by commas, empty: none."""
     kept_mb: int = Field(default=64, ge=0, le=65_536)
     """Memory of each server process for answers that still hold; 0: these, users and registries are read anew each time. [MB]"""
+    live_streams: int = Field(default=100, ge=1, le=100_000)
+    """How many live streams a user may have open at each server process."""
+    live_heartbeat_s: float = Field(default=15.0, ge=1, le=600)
+    """How often a live stream says that it is still there. [s]"""
     ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,7 +1,7 @@
 """Logins and keys: whose a token or a session is, and which there are. Connections of role AUTH."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -49,6 +49,8 @@ class Identity:
     """Not marked as used for a minute; :func:`touch` does."""
     expires_at: datetime | None
     """When it ends, used or not; None: not by itself."""
+    hash: bytes = field(repr=False)
+    """By which it was found, so that it can be looked up again."""
     keys_until: datetime | None
     """How long a key that it makes may last: as long as the token it is, or was opened with; None: as long as asked for."""
     lasts_s: float
@@ -92,10 +94,10 @@ async def resolve(conn: AsyncConnection[Any], hash_: bytes, *, of_cookie: bool) 
         async with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query("identity_of"), {"hash": hash_, "of_cookie": of_cookie})
             found = await cursor.fetchone()
-    return None if found is None else _identity(found)
+    return None if found is None else _identity(found, hash_)
 
 
-def _identity(row: Mapping[str, Any]) -> Identity:
+def _identity(row: Mapping[str, Any], hash_: bytes) -> Identity:
     user = User(
         id=row["id"],
         name=row["name"],
@@ -107,7 +109,7 @@ def _identity(row: Mapping[str, Any]) -> Identity:
     rest = {
         name: row[name] for name in ("via", "number", "must_change", "is_stale", "expires_at", "keys_until", "lasts_s")
     }
-    return Identity(user=user, scopes=frozenset(Scope(one) for one in row["scopes"]), **rest)
+    return Identity(user=user, hash=hash_, scopes=frozenset(Scope(one) for one in row["scopes"]), **rest)
 
 
 async def touch(conn: AsyncConnection[Any], identity: Identity, *, idle_s: float) -> None:

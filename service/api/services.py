@@ -77,7 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(pool.close, timeout=2.0)
         freshness = Freshness(url, is_trusted=settings.kept_mb > 0)
         await stack.enter_async_context(freshness.running())
-        live = LiveStream(freshness, api)
+        live = LiveStream(freshness, api, auth, most_streams=settings.live_streams)
         await stack.enter_async_context(live.running())
         yield Services(
             settings=settings,

@@ -1,23 +1,12 @@
-"""Errors, headers, readiness, metrics and the live stream of the server."""
+"""Errors, headers, readiness and metrics of the server."""
 
-import asyncio
 import json
-import time
-from contextlib import aclosing
-from typing import Any
 
 import pytest
 
-from service.api.freshness import Freshness
-from service.api.live import LiveStream
-from store import ReadingSink, Role, connect, open_pool
-from store.users import User, UserRole
-from tests.support.databases import batch_of
 from tests.support.served import DAY, Api, api, filled_template, served
 
 __all__ = ["api", "filled_template"]
-
-DEADLINE_S = 20.0
 
 
 @pytest.mark.parametrize(
@@ -97,58 +86,3 @@ async def test_operations_have_stable_names_and_each_route_a_tag(api: Api) -> No
     assert len(names) == len(set(names))
     assert {"list_parks", "read_kpi", "stream_live", "list_ledger"} <= set(names)
     assert all(operation["tags"] and operation["summary"] for operation in operations)
-
-
-async def events_until(live: LiveStream, user: User, wanted: str, count: int = 1) -> list[dict[str, Any]]:
-    """Contents of the first `count` events of a name."""
-    found: list[dict[str, Any]] = []
-    async with asyncio.timeout(DEADLINE_S), aclosing(live.events(user)) as events:  # type: ignore[type-var]
-        async for event in events:
-            if event.event == wanted:
-                found.append(json.loads(str(event.data)))
-            if len(found) == count:
-                return found
-    raise AssertionError(f"the stream ended before {count} events {wanted}")
-
-
-async def test_the_live_stream_tells_first_everything_and_then_what_is_new(api: Api) -> None:
-    tenant = User(id=2, name="tenant", role=UserRole.TENANT, parks=(), tenants=("p/alpha",))
-    async with open_pool(api.url, Role.API) as pool:
-        freshness = Freshness(api.url)
-        live = LiveStream(freshness, pool)
-        async with freshness.running(), live.running():
-            task = asyncio.create_task(events_until(live, tenant, "readings", 2))
-            (first,) = await events_until(live, tenant, "readings")
-            await asyncio.to_thread(write_power, api.url)
-            everything, change = await task
-
-    assert {row["channel"] for row in first["values"]} == {"p/alpha/main/energy_import", "p/alpha/main/power"}
-    assert everything == first
-    assert [(row["channel"], row["value"]) for row in change["values"]] == [("p/alpha/main/power", 77.0)]
-
-
-def write_power(url: str) -> None:
-    """A new reading of alpha's power, now."""
-    with connect(url, Role.WRITE) as conn:
-        row = conn.execute("SELECT id FROM channel WHERE quantity = 'power'").fetchone()
-    assert row is not None
-    sink = ReadingSink(url)
-    now_us = time.time_ns() // 1000
-    sink.write(batch_of([(row[0], now_us, 77.0)], source="p/alpha", received_us=now_us))
-    sink.close()
-
-
-async def test_streams_end_when_the_server_stops(api: Api) -> None:
-    operator = User(id=1, name="operator", role=UserRole.OPERATOR, parks=("p",), tenants=())
-    async with open_pool(api.url, Role.API) as pool:
-        freshness = Freshness(api.url)
-        live = LiveStream(freshness, pool)
-        async with freshness.running(), live.running():
-            stream = live.events(operator)
-            await anext(stream)
-            assert live.listeners == 1
-
-        ended = [event async for event in stream]
-
-    assert live.listeners == 0
-    assert all(event.event for event in ended)

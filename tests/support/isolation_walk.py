@@ -23,6 +23,7 @@ NOT_ASKED = frozenset(
     {
         "as_of", "format", "state", "category", "inhibited", "open", "closed", "unresolved", "reason", "max_points", "last-event-id",
         "if-none-match", "idempotency-key", "accept", "x-request-id", "series", "scope", "who", "act", "outcome", "via", "after", "before",
+        "event",
     }
 )  # fmt: skip
 """Optional parameters that say how, not whose."""

@@ -209,11 +209,12 @@ function listen(page) {
     state.dataset.state = name;
     state.textContent = text;
   };
-  const events = { hello: () => page.alarms.clear(), alarm: ({ values }) => page.alarms.show(values) };
+  const events = { hello: ({ resumed }) => { if (!resumed) page.alarms.clear(); }, alarm: ({ values }) => page.alarms.show(values) };
   events.readings = ({ values }) => page.onReadings(values);
   events.power = ({ values }) => page.onPower(values);
   events.kpis = ({ values }) => page.onKpis(values);
   events.flow = (flow) => page.onFlow(flow);
+  events.bye = ({ reason }) => { if (reason === "login") location.assign("/login"); };
   let source = null;
   const open = () => {
     source = new EventSource("/api/v1/live");
