@@ -95,7 +95,8 @@ def _judge_all(work: Judging, touched: Ranges, changed_days: IntArray, ticked: t
         ticked = 0, ticked[1]
     if work.rules:
         drop_strays(work)
-    places, from_us, to_us = wanted(work.known, watching.watches, touched, changed_days, ticked)
+    inputs = work.known.inputs(work.conn)
+    places, from_us, to_us = wanted(work.known.plan.park, inputs, touched, changed_days, ticked)
     asked = _once(len(watching), _joined(Asked(place=places, from_us=from_us, to_us=to_us), _whole(work)))
     far_us = _far_us(work, asked)
     count = 0

@@ -19,6 +19,7 @@ from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
 from kpi.ranges import Ranges
 from kpi.weights import Weights
 from service.engine.figures import changed_figures
+from service.engine.inputs import Inputs
 from service.engine.kept import Kept
 from service.engine.pace import Pace
 from service.engine.plan import Plan
@@ -87,6 +88,7 @@ class Known:
         self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
         self._contexts: dict[tuple[int, int], ContextFrame] = {}
         self._watching: Watching | None = None
+        self._inputs: tuple[Watching, Inputs] | None = None
 
     @classmethod
     def of(cls, registry: Registry) -> "Known":
@@ -165,6 +167,13 @@ class Known:
             units = {kpi.key: kpi.unit for kpi in self.plan.kpis}
             self._watching = watching_of(conn, self.plan.registry, units)
         return self._watching
+
+    def inputs(self, conn: Connection[Any]) -> Inputs:
+        """What stands behind those watches."""
+        watching = self.watching(conn)
+        if self._inputs is None or self._inputs[0] is not watching:
+            self._inputs = watching, Inputs.of(self.plan, watching.watches)
+        return self._inputs[1]
 
     def renew(self, conn: Connection[Any], park: Park) -> None:
         """Know the registry of a park that was just read, also between cycles."""

@@ -1,6 +1,6 @@
 """What an engine knows of the watches of a park: columns of them, which depend on which, and where they are quiet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from domain.frames import SmallArray
 from domain.registry import Registry
 from domain.time import IntArray
 from domain.watches import targets_of, watches_of
+from service.engine.inputs import suppressors
 from service.engine.reach import Bounds
 from store.alarms import AlarmTarget, alarm_ids
 
@@ -61,7 +62,7 @@ class Watching:
     def suppressed_by(self) -> Mapping[int, tuple[int, ...]]:
         """By the id of an alarm: places of the watches that it suppresses."""
         found: dict[int, list[int]] = {}
-        for place, others in enumerate(_suppressors(self.watches)):
+        for place, others in suppressors(self.watches).items():
             for alarm_id in {self.watches[other].alarm_id for other in others}:
                 found.setdefault(alarm_id, []).append(place)
         return {alarm_id: tuple(places) for alarm_id, places in found.items()}
@@ -129,31 +130,12 @@ def layers_of(watches: Sequence[Watch]) -> SmallArray:
 
     Those that suppress each other all have the last turn.
     """
-    others = _suppressors(watches)
+    following = suppressors(watches)
     layer = [0] * len(watches)
     for _ in range(_MOST_LAYERS):
         before = tuple(layer)
-        for place, deeper in enumerate(others):
-            layer[place] = min(_MOST_LAYERS, max((before[one] + 1 for one in deeper), default=0))
+        for place, others in following.items():
+            layer[place] = min(_MOST_LAYERS, max(before[one] for one in others) + 1)
         if tuple(layer) == before:
             break
     return np.array(layer, dtype=np.int32)
-
-
-def _suppressors(watches: Sequence[Watch]) -> list[tuple[int, ...]]:
-    """Of each watch: places of the watches whose alarm suppresses it."""
-    named: dict[str, list[int]] = {}
-    wanted = {one.alarm for watch in watches for one in watch.suppressions if one.alarm is not None}
-    if not wanted:
-        return [()] * len(watches)
-    for place, watch in enumerate(watches):
-        for name in (watch.rule, f"{watch.rule}@{watch.target}"):
-            if name in wanted:
-                named.setdefault(name, []).append(place)
-    return [tuple(_places(watch, named)) for watch in watches]
-
-
-def _places(watch: Watch, named: Mapping[str, Sequence[int]]) -> Iterable[int]:
-    for one in watch.suppressions:
-        if one.alarm is not None:
-            yield from named.get(one.alarm, ())

@@ -20,6 +20,7 @@ from domain.frames import Subject
 from domain.quality import Quality
 from domain.time import DAY_US, HOUR_US, Level
 from kpi.ranges import Ranges
+from service.engine.inputs import Inputs
 from service.engine.signals import samples_of, wanted
 from tests.support.databases import apply_to, emptied
 from tests.support.sampling import (
@@ -153,7 +154,8 @@ def test_what_came_later_is_in_what_is_wanted(timescale_url: str, ids: dict[str,
             np.isin(channels, [ids["_park/bulk/energy_import"], ids["alpha/main/energy_import"]]), HOUR_US, 0
         )
         touched = Ranges(channel_id=channels, from_us=at - step, to_us=at + step).merged()
-        places, from_us, to_us = wanted(known, watches, touched, np.array([START_US]), None)
+        inputs = Inputs.of(known.plan, watches)
+        places, from_us, to_us = wanted(known.plan.park, inputs, touched, np.array([START_US]), None)
 
     reach = {place: span for place, *span in zip(places.tolist(), from_us.tolist(), to_us.tolist(), strict=True)}
     assert len(reach) == count

@@ -14,12 +14,13 @@ from kpi.figures import joined_kpis, numbers_of, taken_kpis
 from kpi.nights import RECENT_NIGHTS, USUAL_NIGHTS, step_kpis
 from kpi.rows import taken_amounts
 from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
+from service.engine.inputs import GROWS_BY
 from service.engine.signals.asked import Asked
 from store.amounts import read_amounts
 from store.context import read_context
 from store.kpis import read_kpis
 
-__all__ = ["STEPS", "Figures", "figures_of", "figures_so_far"]
+__all__ = ["Figures", "figures_of", "figures_so_far"]
 
 _NIGHTS_BEFORE = RECENT_NIGHTS + USUAL_NIGHTS - 1
 _NIGHT_FLOW = "night_flow"
@@ -29,8 +30,6 @@ _KEPT = {
     SubjectKind.METER: frozenset[Level](),
 }
 """Levels at which the engine keeps KPIs; those of others are made."""
-STEPS = {Level.BASE: Level.BASE, Level.HOUR: Level.BASE, Level.DAY: Level.HOUR}
-"""By what an open interval grows; longer ones by days."""
 _DAYS_AT_ONCE = 31
 
 
@@ -81,7 +80,7 @@ def figures_so_far(
 ) -> Figures:
     """KPIs of the intervals of a level, cut off at each of their parts that ends in a span."""
     park = asked.known.plan.park
-    step = STEPS.get(level, Level.DAY)
+    step = GROWS_BY.get(level, Level.DAY)
     cuts = level_edges(park.zone, park.base_s, step, ends[0] - 1, ends[1])[1:]
     edges = level_edges(park.zone, park.base_s, level, ends[0] - 1, ends[1])
     cut_to = cuts[(cuts >= ends[0]) & (cuts < ends[1])]

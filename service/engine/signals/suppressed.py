@@ -1,6 +1,6 @@
 """Samples that the alarms of other rules suppress while they are active."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +11,8 @@ from domain.alarms import SampleFrame, Status, Watch
 from domain.time import DAY_US, SECOND_US, IntArray
 from kpi.ragged import bisect_groups, bounds_of, owners, runs_of
 from kpi.table import FAR_US
+from service.engine.inputs import suppressors
 from service.engine.signals.asked import Asked
-from service.engine.signals.reached import suppressors
 from store.signalreads import stored_episodes_after
 
 __all__ = ["Collect", "suppressed_by_alarms"]
@@ -47,19 +47,21 @@ def suppressed_by_alarms(asked: Asked, samples: SampleFrame, collect: Collect, a
     status = samples.status.copy()
     if pairs:
         _mark(samples, status, pairs, *_evaluated(asked, samples, pairs, collect, aside | following.keys()))
-    named = [(place, name) for place in sorted(present) for name in _unknown(asked.watches, asked.watches[place])]
+    named = _unknown(asked.watches, present)
     if named:
         _mark(samples, status, named, *_stored(asked, samples, named))
     return replace(samples, status=status)
 
 
-def _unknown(watches: tuple[Watch, ...], watch: Watch) -> Iterable[str]:
-    """Names of the alarms that suppress a watch and have no watch of their own here."""
-    names = [one.alarm for one in watch.suppressions if one.alarm is not None]
+def _unknown(watches: tuple[Watch, ...], places: set[int]) -> list[tuple[int, str]]:
+    """Places with the names of the alarms that suppress them and have no watch of their own here."""
+    names = [
+        (place, one.alarm) for place in sorted(places) for one in watches[place].suppressions if one.alarm is not None
+    ]
     if not names:
-        return ()
+        return []
     known = {one.rule for one in watches} | {f"{one.rule}@{one.target}" for one in watches}
-    return (name for name in names if name not in known)
+    return [(place, name) for place, name in names if name not in known]
 
 
 def _spans(samples: SampleFrame, places: IntArray) -> tuple[IntArray, IntArray]:
