@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -241,6 +242,33 @@ async def test_what_is_anothers_is_answered_as_what_does_not_exist(
         }
         - NAME_NOBODY
     )
+
+
+async def test_what_one_user_was_answered_is_kept_from_others(two_parks_url: str) -> None:
+    """The operator asks first, so that answers are kept; the tenant asks for the same, and with the operator's ETag."""
+    foreign, answers, tagged = [], 0, 0
+    async with served_two_parks(two_parks_url, kept_mb=64) as (api, app):
+        while not app.state.services.freshness.is_alive:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+        for case in cases(two_parks_url):
+            for ask in asks(app.openapi(), case):
+                if ask.method != "GET" or case.user != "tenant":
+                    continue
+                seen = await answered(api, "operator", ask, 0)
+                etag = seen.headers.get("etag", '"none"')
+                looks = []
+                for version in (0, 1):
+                    held = replace(ask, headers={**ask.headers, "If-None-Match": etag})
+                    answer = await answered(api, case.user, held, version)
+                    text = answer.text if version == 0 else answer_text(answer.text, ask.echo)
+                    looks.append((answer.status_code, text, headers_of(answer)))
+                if looks[0] != looks[1] or looks[0][0] == 304:
+                    foreign.append((ask.name, *looks))
+                answers, tagged = answers + 1, tagged + ("etag" in seen.headers)
+
+    assert foreign == []
+    assert answers > 20
+    assert tagged > 10
 
 
 def own_case(url: str, user: str) -> Case:

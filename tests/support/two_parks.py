@@ -239,9 +239,9 @@ def _say(url: str) -> None:
 
 
 @asynccontextmanager
-async def served_two_parks(url: str) -> AsyncIterator[tuple[Api, Any]]:
-    """The application on a database, running, and the application itself."""
-    app = create_app(Settings(database_url=SecretStr(url), requests_per_min=0))
+async def served_two_parks(url: str, *, kept_mb: int = 0) -> AsyncIterator[tuple[Api, Any]]:
+    """The application on a database, running, and the application itself; it reads everything anew unless said otherwise."""
+    app = create_app(Settings(database_url=SecretStr(url), requests_per_min=0, kept_mb=kept_mb))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(
