@@ -131,7 +131,9 @@ class ReadingSeries(_Answer):
     unit: str
     readings: list[ReadingValue]
     complete: bool
-    """Whether these are all of the range; else ask again from the last one on."""
+    """Whether these reach to the end of the range; else ask again from the last one on."""
+    thinned: bool = False
+    """Whether some between them were left out, as `max_points` asked: of each stretch its ends and extremes are here."""
 
 
 class AmountValue(_Answer):

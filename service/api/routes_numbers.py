@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio.to_thread
-import numpy as np
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
@@ -13,27 +12,27 @@ from domain.registry import Channel, Park, Registry
 from domain.time import DAY_US, SECOND_US, IntArray, Level
 from kpi.catalogue import for_registry
 from kpi.definition import Basis, Kpi
+from kpi.thinning import A_BUCKET
 from service.api.access import Asker
 from service.api.amountrows import AmountsAsked, amounts_json
 from service.api.amounts import amount_values, folded
 from service.api.answers import OF_NUMBERS, OF_READINGS
 from service.api.as_of import AsOfQuery, Past, past_kpi, without_origin
-from service.api.corrected import reading_values
 from service.api.forms import FORMS, AskedForm, TableResponse
+from service.api.levels import LevelQuery
 from service.api.models import AmountSeries, KpiAnswer, KpiSeries, ReadingSeries
 from service.api.numbers import MOST_ROWS, kpi_columns
 from service.api.problem import not_found, refused
 from service.api.provenance import references_used
 from service.api.ranges import LevelName, Span, SpanQuery, need_short, periods
+from service.api.readingpages import Seen, Thinned, read_page, read_thinned
 from service.api.routes_registry import ParkKey, registries_of
-from service.api.series import KpiSought, Seen, amount_table, kpi_table, reading_table
+from service.api.series import KpiSought, amount_table, kpi_table, reading_table
 from service.api.services import Database, Services, Serving
 from service.api.subjects import find_subject, may_see_kpi, park_of
 from service.api.values import kpi_values
 from service.formats import Form
-from store.corrections import read_corrections_of
-from store.past import readings_then
-from store.queries import read_amounts, read_readings
+from store.queries import read_amounts
 from store.users import User
 
 __all__ = ["router"]
@@ -42,6 +41,7 @@ router = APIRouter(tags=["numbers"])
 
 _MOST_READINGS = 10_000
 _MOST_CHANNELS = 50
+_MOST_THINNED = 5_000_000
 
 ChannelKeys = Annotated[
     list[str],
@@ -53,7 +53,6 @@ ChannelKeys = Annotated[
         examples=["karawang/_park/wwtp_outlet/ph"],
     ),
 ]
-LevelQuery = Annotated[LevelName, Query(description="How much time each number covers.")]
 KpiKey = Annotated[str, Path(alias="key", description="Key in the catalogue.", max_length=200)]
 SubjectQuery = Annotated[
     str,
@@ -108,9 +107,18 @@ async def list_readings(  # noqa: PLR0917 - what the framework hands over
     *,
     as_of: AsOfQuery,
     limit: Annotated[int, Query(ge=1, le=_MOST_READINGS, description="Most readings per channel.")] = _MOST_READINGS,
+    max_points: Annotated[
+        int | None,
+        Query(
+            ge=A_BUCKET,
+            le=_MOST_READINGS,
+            description="Thin readings to at most so many per channel, of any range: of each stretch of time the first, the least, "
+            "the greatest and the last are kept. `limit` then counts for nothing.",
+        ),
+    ] = None,
 ) -> Any:
     """
-    Stored readings of channels in `[start, stop)`, as the devices said them; in JSON at most 31 days at once.
+    Stored readings of channels in `[start, stop)`, as the devices said them; in JSON at most 31 days at once, or `max_points`.
 
     Where a correction says otherwise, it stands beside the reading. With `as_of`, what had been received, and was
     corrected, by then.
@@ -118,24 +126,44 @@ async def list_readings(  # noqa: PLR0917 - what the framework hands over
     services.answers.promise(request, user, OF_READINGS, _only_park(keys))
     channels = await _channels(services, user, keys)
     if form is not Form.JSON:
+        if max_points is not None:
+            raise refused("max_points thins JSON only; NDJSON and CSV hold all readings, so leave it out")
         seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
         return TableResponse(form, reading_table(seen, channels, span))
+    seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
+    if max_points is not None:
+        _need_readable(channels, span)
+        return [
+            _thinned(channel, registry, await read_thinned(seen, channel, span, max_points))
+            for registry, channel in channels
+        ]
     need_short(span)
     series = []
     for registry, channel in channels:
-        async with services.connection() as conn:
-            if as_of is None:
-                rows = await read_readings(conn, user.name, [channel.id], span.start_us, span.stop_us, limit=limit)
-            else:
-                rows = await readings_then(
-                    conn, user.name, channel.id, span.start_us, span.stop_us, as_of_us=as_of, limit=limit
-                )
-            ids = np.array([channel.id], dtype=np.int32)
-            corrections = await read_corrections_of(conn, user.name, ids, as_of_us=as_of)
-        complete = len(rows) < limit
-        readings = reading_values(registry.park.zone, rows, corrections, channel.id, span, complete=complete)
-        series.append(ReadingSeries(channel=channel.key, unit=channel.unit, readings=readings, complete=complete))
+        readings, then_us = await read_page(seen, channel, span, limit)
+        values = readings.values(registry.park.zone)
+        series.append(ReadingSeries(channel=channel.key, unit=channel.unit, readings=values, complete=then_us is None))
     return series
+
+
+def _thinned(channel: Channel, registry: Registry, found: Thinned) -> ReadingSeries:
+    return ReadingSeries(
+        channel=channel.key,
+        unit=channel.unit,
+        readings=found.readings.values(registry.park.zone),
+        complete=True,
+        thinned=found.is_thinned,
+    )
+
+
+def _need_readable(channels: Sequence[tuple[Registry, Channel]], span: Span) -> None:
+    """Refuse what would be made of too many readings."""
+    length_s = (span.stop_us - span.start_us) / SECOND_US
+    expected = sum(length_s / channel.interval_s for _, channel in channels)
+    if expected > _MOST_THINNED:
+        raise refused(
+            f"the range holds about {expected:.0f} readings, more than {_MOST_THINNED}; ask for fewer channels or a shorter range"
+        )
 
 
 @router.get("/amounts", response_model=list[AmountSeries], responses=FORMS)
@@ -146,7 +174,7 @@ async def list_amounts(
     keys: ChannelKeys,
     form: AskedForm,
     *,
-    level: LevelQuery,
+    wanted: LevelQuery,
     span: SpanQuery,
     as_of: AsOfQuery,
 ) -> Any:
@@ -157,6 +185,7 @@ async def list_amounts(
     """
     services.answers.promise(request, user, OF_NUMBERS if as_of is None else OF_READINGS, _only_park(keys))
     channels = await _channels(services, user, keys, as_of)
+    level = wanted.level([registry.park for registry, _ in channels], span)
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user, as_of_us=as_of)
         return TableResponse(form, amount_table(seen, channels, level.level, span))
@@ -245,7 +274,7 @@ async def read_kpi(
     form: AskedForm,
     *,
     subject: SubjectQuery,
-    level: LevelQuery,
+    wanted: LevelQuery,
     span: SpanQuery,
     as_of: AsOfQuery,
 ) -> Any:
@@ -262,6 +291,7 @@ async def read_kpi(
     kpi = _kpi(registry, user, key, subject)
     if kpi.made_of is Basis.RECEIPTS and as_of is None:
         services.answers.withdraw(request)
+    level = wanted.level([registry.park], span, kpi.levels)
     if named.subject.kind not in kpi.subjects or level.level not in kpi.levels:
         raise refused(
             f"{key} is made for {', '.join(sorted(kind.value for kind in kpi.subjects))} "

@@ -1,13 +1,9 @@
 """Readings, amounts and KPIs as tables of any length, made in pieces of time; each row names its unit and where it is from."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import anyio.to_thread
-import numpy as np
-from psycopg import AsyncConnection
 from pydantic import BaseModel
 
 from domain.registry import Channel, Registry
@@ -16,20 +12,18 @@ from kpi.compute import member_channels
 from kpi.definition import Basis, Kpi
 from service.api.amounts import amount_values, folded
 from service.api.as_of import Past, past_kpi, without_origin
-from service.api.corrected import reading_values
+from service.api.corrected import ShownReadings
 from service.api.forms import Piece, Table
 from service.api.models import AmountValue, KpiValue, ReadingValue, ReferenceUsed
 from service.api.numbers import is_stored, kpi_columns
 from service.api.pieces import need_streamable, pieces_of_time
 from service.api.provenance import references_used
 from service.api.ranges import Span
+from service.api.readingpages import Connections, Seen, read_page
 from service.api.subjects import Named
 from service.api.values import kpi_values
 from service.formats import Row
-from store.corrections import read_corrections_of
-from store.past import readings_then
-from store.queries import read_amounts, read_readings
-from store.users import User
+from store.queries import read_amounts
 
 __all__ = [
     "AMOUNT_COLUMNS",
@@ -44,25 +38,12 @@ __all__ = [
     "row_of",
 ]
 
-Connections: TypeAlias = Callable[[], AbstractAsyncContextManager[AsyncConnection[Any]]]
-"""Lends a connection for as long as one piece takes, so that a slow reader keeps none from others."""
-
 READING_COLUMNS = ("channel", "unit", *ReadingValue.model_fields)
 AMOUNT_COLUMNS = ("channel", "level", *AmountValue.model_fields)
 KPI_COLUMNS = ("kpi", "subject", "level", *KpiValue.model_fields, "references")
 
 _READINGS_AT_ONCE = 2_000
 _DAY_S = DAY_US / SECOND_US
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """Who asks, by which connections, and as of when."""
-
-    connections: Connections
-    user: User
-    as_of_us: int | None = None
-    """None: what is known now. [us UTC]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,34 +71,17 @@ def reading_table(seen: Seen, channels: Sequence[tuple[Registry, Channel]], span
             start_us: int | None = span.start_us
             while start_us is not None:
                 rest = Span(start_us=start_us, stop_us=span.stop_us)
-                async with seen.connections() as conn:
-                    rows, start_us = await _readings(conn, seen, registry, channel, rest)
+                readings, start_us = await read_page(seen, channel, rest, _READINGS_AT_ONCE)
+                rows = await anyio.to_thread.run_sync(_reading_rows, registry, channel, readings)
                 reached_us = span.stop_us if start_us is None else start_us
                 yield Piece(rows=rows, done=_done(span, reached_us, place, len(channels)))
 
     return Table(name="readings", columns=READING_COLUMNS, pieces=pieces())
 
 
-async def _readings(
-    conn: AsyncConnection[Any], seen: Seen, registry: Registry, channel: Channel, span: Span
-) -> tuple[tuple[Row, ...], int | None]:
-    """The first readings of a channel in a span, and where the next begin; None: these were all."""
-    name, limit = seen.user.name, _READINGS_AT_ONCE
-    ids = np.array([channel.id], dtype=np.int32)
-    if seen.as_of_us is None:
-        rows = await read_readings(conn, name, [channel.id], span.start_us, span.stop_us, limit=limit)
-    else:
-        bounds = channel.id, span.start_us, span.stop_us
-        rows = await readings_then(conn, name, *bounds, as_of_us=seen.as_of_us, limit=limit)
-    corrections = await read_corrections_of(conn, name, ids, as_of_us=seen.as_of_us)
-    complete = len(rows) < limit
-
-    def made() -> tuple[Row, ...]:
-        values = reading_values(registry.park.zone, rows, corrections, channel.id, span, complete=complete)
-        own = channel.key, channel.unit
-        return tuple((*own, *row_of(value, READING_COLUMNS[2:])) for value in values)
-
-    return await anyio.to_thread.run_sync(made), None if complete else int(rows.ts_us[-1]) + 1
+def _reading_rows(registry: Registry, channel: Channel, readings: ShownReadings) -> tuple[Row, ...]:
+    own = channel.key, channel.unit
+    return tuple((*own, *row_of(value, READING_COLUMNS[2:])) for value in readings.values(registry.park.zone))
 
 
 def amount_table(seen: Seen, channels: Sequence[tuple[Registry, Channel]], level: Level, span: Span) -> Table:
