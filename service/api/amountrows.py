@@ -100,58 +100,59 @@ class AmountsAsked:
         """All intervals, in order of time; where nothing is known, nulls with coverage 0, or null where nothing was expected."""
         row_at = {row[0]: row for row in rows}
         intervals = zip(self.starts, self.edges[:-1], self.edges[1:], self.expected_s, strict=True)
-        values = [
-            self._nothing(start, stop, expected_s)
-            if (row := row_at.get(moment)) is None
-            else self._known(start, stop, expected_s, row)
-            for moment, start, stop, expected_s in intervals
-        ]
+        values: list[_Value] = []
+        # One loop without calls: it runs for every interval of every answer that is read.
+        for moment, start, stop, lasting_s in intervals:
+            row = row_at.get(moment)
+            if row is None:
+                values.append(self._nothing(start, stop, lasting_s))
+                continue
+            (
+                _,
+                amount,
+                mean,
+                low,
+                high,
+                last,
+                peak,
+                peak_at,
+                measured_s,
+                estimated,
+                inner_s,
+                flags,
+                revision,
+                made_at,
+            ) = row
+            covered_s = measured_s + inner_s
+            values.append(
+                _Value(
+                    start,
+                    stop,
+                    amount,
+                    self.amount_unit,
+                    None if amount is None else amount - estimated,
+                    mean,
+                    low,
+                    high,
+                    last,
+                    self.unit,
+                    peak,
+                    None if peak_at is None else _written(self.zone, peak_at),
+                    None if lasting_s <= 0 else measured_s / lasting_s if measured_s < lasting_s else 1.0,
+                    None if lasting_s <= 0 else covered_s / lasting_s if covered_s < lasting_s else 1.0,
+                    None if amount is None else _estimated(estimated, amount) if estimated else 0.0,
+                    _words(flags) if flags else (),
+                    revision,
+                    _written(self.zone, made_at),
+                )
+            )
         return _Series(self.key, self.level.key, self.zone.key, values)
 
-    def _nothing(self, start: str, stop: str, expected_s: float) -> _Value:
-        covered = 0.0 if expected_s > 0 else None
+    def _nothing(self, start: str, stop: str, lasting_s: float) -> _Value:
+        covered = 0.0 if lasting_s > 0 else None
         unknown = (None, None, None, None, None)
         return _Value(
             start, stop, None, self.amount_unit, *unknown, self.unit, None, None, covered, covered, None, (), 0, None
-        )  # fmt: skip
-
-    def _known(self, start: str, stop: str, expected_s: float, row: ShownAmount) -> _Value:
-        (
-            _,
-            amount,
-            mean,
-            low,
-            high,
-            last,
-            peak,
-            peak_at,
-            measured_s,
-            estimated,
-            inner_gap_s,
-            flags,
-            revision,
-            made_at,
-        ) = row
-        covered_s = measured_s + inner_gap_s
-        return _Value(
-            start,
-            stop,
-            amount,
-            self.amount_unit,
-            None if amount is None else amount - estimated,
-            mean,
-            low,
-            high,
-            last,
-            self.unit,
-            peak,
-            None if peak_at is None else _written(self.zone, peak_at),
-            _share(measured_s, expected_s),
-            _share(covered_s, expected_s),
-            None if amount is None else _estimated(estimated, amount),
-            _words(flags) if flags else (),
-            revision,
-            _written(self.zone, made_at),
         )
 
 
@@ -163,13 +164,7 @@ async def amounts_json(conn: AsyncConnection[object], user: str, asked: Sequence
     return msgspec.json.encode(series)
 
 
-def _share(covered_s: float, expected_s: float) -> float | None:
-    return min(covered_s / expected_s, 1.0) if expected_s > 0 else None
-
-
 def _estimated(estimated: float, amount: float) -> float | None:
-    if estimated == 0:
-        return 0.0
     return min(max(estimated / amount, 0.0), 1.0) if amount else None
 
 

@@ -3,17 +3,18 @@
 
 -- Which of some channels the asking user may see. Its plan is kept: no bound of time is in it.
 CREATE FUNCTION api.seen_channels(of_channels int[]) RETURNS int[]
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = auto AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN ARRAY(SELECT c.id FROM api.channel c WHERE c.id = ANY (of_channels));
 END
 $$;
 REVOKE ALL ON FUNCTION api.seen_channels FROM PUBLIC;
 
+-- Its plan is kept as long as there are so few chunks that leaving them out while it runs costs less than planning anew.
 CREATE FUNCTION api.shown_amounts(asker text, of_channel int, of_level smallint, first timestamptz, beyond timestamptz)
 RETURNS TABLE (start timestamptz, amount float8, mean float8, low float8, high float8, last float8, peak float8, peak_at timestamptz,
                measured_s float8, estimated float8, inner_gap_s float8, flags int, revision int, computed_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = auto AS $$
 DECLARE
     seen int[];
 BEGIN
