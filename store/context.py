@@ -32,6 +32,7 @@ __all__ = [
 
 _ELEMENTS = (Element.INTEGER, Element.INTEGER, Element.INSTANT, Element.INSTANT, Element.FLOAT)
 _KEYS = sorted(CONTEXTS)
+_AFTER = ("after_tenant", "after_series", "after_start", "after_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +201,19 @@ async def list_context_as(
     start_us: int | None = None,
     stop_us: int | None = None,
     history: bool = False,
+    after: tuple[str, str, datetime, int] | None = None,
     limit: int = 1000,
 ) -> tuple[ContextRow, ...]:
-    """As :func:`list_context`, those that the user may see. Role API."""
-    parameters = _listing(park_key, tenant, series, (start_us, stop_us), history=history, limit=limit)
+    """
+    As :func:`list_context`, those that the user may see. Role API.
+
+    Parameters
+    ----------
+    after : (tenant, series, start, id) or None
+        Key of the last row of the page before; None: the first page.
+    """
+    listing = _listing(park_key, tenant, series, (start_us, stop_us), history=history, limit=limit)
+    parameters = listing | (dict(zip(_AFTER, after, strict=True)) if after else {})
     async with asking(conn, user), conn.cursor(row_factory=class_row(ContextRow)) as cursor:
         await cursor.execute(query("context_list"), parameters)
         return tuple(await cursor.fetchall())
@@ -227,6 +237,7 @@ def _listing(
         "stop": stop,
         "history": history,
         "limit": limit,
+        **dict.fromkeys(_AFTER),
     }
 
 

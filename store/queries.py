@@ -7,7 +7,7 @@ Every function takes an asynchronous connection of role API and the user's name,
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -290,12 +290,32 @@ async def read_kpis(
 
 
 async def read_ledger(
-    conn: AsyncConnection[Any], user: str, start_us: int, stop_us: int, *, source: str | None = None
+    conn: AsyncConnection[Any],
+    user: str,
+    start_us: int,
+    stop_us: int,
+    *,
+    source: str | None = None,
+    after: tuple[datetime, str] | None = None,
+    limit: int | None = None,
 ) -> tuple[LedgerHour, ...]:
-    """The ledger by source and hour of reception, for hours in `[start_us, stop_us)`, in order of (hour, source)."""
-    parameters = {"start": to_datetime(start_us), "stop": to_datetime(stop_us), "source": source}
+    """
+    The ledger by source and hour of reception, for hours in `[start_us, stop_us)`, in order of (hour, source).
+
+    Parameters
+    ----------
+    after : (hour, source) or None
+        Of the last row of the page before; None: the first page.
+    limit : int or None
+        None: all.
+    """
+    after_hour, after_source = after if after is not None else (None, None)
+    page = {"after_hour": after_hour, "after_source": after_source, "limit": limit}
+    parameters: dict[str, Any] = {"start": to_datetime(start_us), "stop": to_datetime(stop_us), "source": source}
     async with asking(conn, user):
-        lines = await _select(conn, "ledger_read", parameters)
+        lines = await _select(conn, "ledger_read", {**parameters, **page})
+        if lines:
+            parameters |= {"start": lines[0]["hour"], "stop": lines[-1]["hour"] + timedelta(microseconds=1)}
         counted = await (await conn.execute(query("ledger_reasons"), parameters)).fetchall()
     reasons: dict[tuple[str, datetime], dict[str, int]] = {}
     for of_source, hour, reason, n in counted:

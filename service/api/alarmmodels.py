@@ -139,7 +139,7 @@ class TransitionPage(Shape):
     """Lines of a journal, newest first."""
 
     transitions: list[TransitionAnswer]
-    next: int | None
+    next: str | None
     """Give it as `after` for those that follow; null: these were all."""
 
 

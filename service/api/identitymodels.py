@@ -110,5 +110,5 @@ class AuditPage(_Answer):
     """Lines of the audit log, newest first."""
 
     entries: list[AuditAnswer]
-    next: int | None
-    """Give it as `before` for those that follow; null: these were all."""
+    next: str | None
+    """Give it as `after` for those that follow; null: these were all."""

@@ -9,8 +9,8 @@ from psycopg import AsyncConnection
 
 from alerts.machine import apply
 from domain.alarms import Act, AlarmState, Category, Severity, Step
-from domain.errors import InputError, NotAllowed
-from domain.time import from_datetime, parse_instant, to_datetime
+from domain.errors import NotAllowed
+from domain.time import from_datetime
 from service.api.access import Actor, Asker
 from service.api.alarmmodels import (
     ActRequest,
@@ -20,7 +20,8 @@ from service.api.alarmmodels import (
     TransitionPage,
 )
 from service.api.alarms import alarm_answers, judgement_answer, transition_answer, watch_of
-from service.api.problem import not_found, refused
+from service.api.cursors import Pager, paged
+from service.api.problem import not_found
 from service.api.ranges import ShortSpanQuery, instant, now_us
 from service.api.repeats import REPEATABLE_BY_ACTOR, RepeatableRoute
 from service.api.routes_registry import ParkKey, registries_of
@@ -31,18 +32,14 @@ from store.episodelists import read_judgements
 from store.queries import read_registries
 from store.users import User, UserRole
 
-__all__ = ["mark_of", "mark_text", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["alarms"], route_class=RepeatableRoute)
 
 _TRIES = 3
-_MARK_PARTS = 2
 _MOST_ROWS = 10_000
-_LONGEST_ID = 9
 
 Number = Annotated[int, Path(description="Id of an alarm.", ge=1, le=2**31 - 1)]
-After = Annotated[str | None, Query(description="`next` of the page before.", max_length=60)]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows of one page.")]
 RuleKey = Annotated[str | None, Query(description="Only of the rule of this key.", max_length=63)]
 TargetKey = Annotated[
     str | None, Query(description="Only about this target and what lies under it, as `park/tenant`.", max_length=300)
@@ -72,8 +69,7 @@ async def list_alarms(
     inhibited: Annotated[
         bool | None, Query(description="Only those that are kept from being announced, or only the others.")
     ] = None,
-    after: After = None,
-    limit: Limit = 100,
+    pager: Annotated[Pager, paged(datetime, int)],
 ) -> AlarmPage:
     """Alarms that you may see, those that changed last first. There is one for each rule and target, whether it is raised or not."""
     registries = await registries_of(conn, user, park)
@@ -87,14 +83,11 @@ async def list_alarms(
         rule=rule,
         target=target,
         inhibited=inhibited,
-        after=None if after is None else mark_of(after),
-        limit=limit + 1,
+        after=pager.after,
+        limit=pager.wanted,
     )
-    page = rows[:limit]
-    return AlarmPage(
-        alarms=await alarm_answers(conn, user, registries, page),
-        next=mark_text(*page[-1].key) if len(rows) > len(page) else None,
-    )
+    page, following = pager.page(rows, lambda row: row.key)
+    return AlarmPage(alarms=await alarm_answers(conn, user, registries, page), next=following)
 
 
 @router.get("/alarms/{alarm}")
@@ -105,35 +98,39 @@ async def show_alarm(conn: Database, user: Asker, alarm: Number, response: Respo
 
 @router.get("/alarms/{alarm}/transitions")
 async def list_transitions(
-    conn: Database,
-    user: Asker,
-    alarm: Number,
-    *,
-    after: Annotated[int | None, Query(description="`next` of the page before.", ge=1)] = None,
-    limit: Limit = 100,
+    conn: Database, user: Asker, alarm: Number, pager: Annotated[Pager, paged(int)]
 ) -> TransitionPage:
     """The journal of an alarm, newest first: what its condition, time and people did to it."""
     row = await _row(conn, user, alarm)
-    found = await read_transitions(conn, user.name, alarm_id=alarm, after=after, limit=limit + 1)
-    page = found[:limit]
+    after = pager.after[0] if pager.after else None
+    found = await read_transitions(conn, user.name, alarm_id=alarm, after=after, limit=pager.wanted)
+    page, following = pager.page(found, lambda one: (one.id,))
     zone = ZoneInfo(row.timezone)
-    return TransitionPage(
-        transitions=[transition_answer(one, zone) for one in page],
-        next=page[-1].id if len(found) > len(page) else None,
-    )
+    return TransitionPage(transitions=[transition_answer(one, zone) for one in page], next=following)
 
 
 @router.get("/alarms/{alarm}/judgements")
-async def list_judgements(conn: Database, user: Asker, alarm: Number, span: ShortSpanQuery) -> JudgementPage:
+async def list_judgements(
+    conn: Database,
+    user: Asker,
+    alarm: Number,
+    span: ShortSpanQuery,
+    pager: Annotated[Pager, paged(datetime, most=_MOST_ROWS, usual=_MOST_ROWS)],
+) -> JudgementPage:
     """What was judged of an alarm, window by window, for those that ended in `[start, stop)`."""
     row = await _row(conn, user, alarm)
-    found = await read_judgements(conn, user.name, alarm, span.start_us, span.stop_us, limit=_MOST_ROWS + 1)
+    # They are in order of the end of their window, of which there is one at a time.
+    first_us = from_datetime(pager.after[0]) + 1 if pager.after else span.start_us
+    found = await read_judgements(
+        conn, user.name, alarm, max(first_us, span.start_us), span.stop_us, limit=pager.wanted
+    )
+    page, following = pager.page(found, lambda one: (one.at,))
     answer = (await alarm_answers(conn, user, await read_registries(conn, user.name), [row]))[0]
     zone = ZoneInfo(row.timezone)
     return JudgementPage(
         unit=answer.unit,
-        judgements=[judgement_answer(one, zone) for one in found[:_MOST_ROWS]],
-        complete=len(found) <= _MOST_ROWS,
+        judgements=[judgement_answer(one, zone) for one in page],
+        complete=following is None,
     )
 
 
@@ -191,26 +188,3 @@ async def _row(conn: AsyncConnection[Any], user: User, number: int) -> AlarmRow:
 async def _shown(conn: AsyncConnection[Any], user: User, row: AlarmRow, response: Response) -> AlarmAnswer:
     response.headers["ETag"] = etag(row.version)
     return (await alarm_answers(conn, user, await read_registries(conn, user.name), [row]))[0]
-
-
-def mark_of(after: str) -> tuple[datetime, int]:
-    """
-    Where a page goes on, from `next` of the page before: a time, and the id of an alarm.
-
-    Raises
-    ------
-    Problem
-        422: it is no `next` of ours.
-    """
-    parts = after.split("~")
-    if len(parts) != _MARK_PARTS or not (parts[1].isascii() and parts[1].isdecimal() and len(parts[1]) <= _LONGEST_ID):
-        raise refused(f"after: {after!r} is not `next` of a page")
-    try:
-        return to_datetime(parse_instant(parts[0])), int(parts[1])
-    except InputError as error:
-        raise refused(f"after: {error}") from None
-
-
-def mark_text(moment: datetime, number: int) -> str:
-    """`next` of a page that ends with a row of this time and alarm."""
-    return f"{to_datetime(from_datetime(moment)).isoformat().replace('+00:00', 'Z')}~{number}"

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from domain.time import to_datetime
 from service.api.access import Asker
+from service.api.cursors import Pager, paged
 from service.api.identitymodels import AuditAnswer, AuditPage
 from service.api.problem import Problem
 from service.api.ranges import instant
@@ -34,8 +35,7 @@ async def list_audit(
     who: Word = None,
     act: Word = None,
     outcome: Annotated[Literal["done", "refused"] | None, Query(description="Only what had this outcome.")] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most lines of one page.")] = 100,
+    pager: Annotated[Pager, paged(int)],
 ) -> AuditPage:
     """
     Who did what, when and from where, newest first: logins, and every change of users, keys, rules, corrections and inputs.
@@ -52,11 +52,11 @@ async def list_audit(
         who=who,
         act=act,
         outcome=outcome,
-        before=before,
-        limit=limit + 1,
+        before=pager.after[0] if pager.after else None,
+        limit=pager.wanted,
     )
-    page = found[:limit]
+    page, following = pager.page(found, lambda one: (one.id,))
     return AuditPage(
         entries=[AuditAnswer.model_validate(one, from_attributes=True) for one in page],
-        next=page[-1].id if len(found) > len(page) else None,
+        next=following,
     )

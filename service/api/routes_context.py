@@ -12,6 +12,7 @@ from domain.contextentries import ContextEntry, ContextMistake, context_entry
 from domain.errors import InputError
 from domain.registry import OPERATOR, Registry
 from service.api.access import Asker
+from service.api.cursors import Pager, paged
 from service.api.problem import not_found, refused
 from service.api.ranges import instant
 from service.api.repeats import REPEATABLE, RepeatableRoute
@@ -32,7 +33,6 @@ TenantKey = Annotated[str | None, Query(description="Key of a tenant; `_park` is
 SeriesKey = Annotated[str | None, Query(description="Key of a series, for example `production_t`.", max_length=63)]
 Bound = Annotated[str | None, Query(description="RFC 3339 with an offset; without it there is no such bound.")]
 History = Annotated[bool, Query(description="Also what newer versions took the place of, with who and when.")]
-Limit = Annotated[int, Query(ge=1, le=_MOST, description="Most values; by tenant, series and time.")]
 
 
 class _Shape(BaseModel):
@@ -117,7 +117,7 @@ async def list_values(
     start: Bound = None,
     stop: Bound = None,
     history: History = False,
-    limit: Limit = 1000,
+    pager: Annotated[Pager, paged(str, str, datetime, int, most=_MOST, usual=1000)],
 ) -> list[ContextAnswer]:
     """The entered values that you may see, by tenant, series and time: those in force, or all that ever were."""
     registry = await _registry(conn, user, park)
@@ -134,9 +134,11 @@ async def list_values(
         start_us=None if start is None else instant("start", start),
         stop_us=None if stop is None else instant("stop", stop),
         history=history,
-        limit=limit,
+        after=pager.after,
+        limit=pager.wanted,
     )
-    return [_answer(registry, row) for row in rows]
+    page, _ = pager.page(rows, lambda row: (row.tenant or OPERATOR, row.series, row.start, row.id))
+    return [_answer(registry, row) for row in page]
 
 
 async def _registry(conn: Database, user: User, park: str) -> Registry:

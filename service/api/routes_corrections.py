@@ -14,6 +14,7 @@ from domain.registry import Channel, Registry
 from domain.time import from_datetime
 from service.api.access import Asker
 from service.api.corrections import CorrectionAnswer, correction_answer
+from service.api.cursors import Pager, paged
 from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import correction_table
 from service.api.problem import not_found, refused
@@ -44,7 +45,6 @@ Keys = Annotated[
 ]
 Start = Annotated[str | None, Query(description="First instant, RFC 3339 with an offset; none: from the beginning.")]
 Stop = Annotated[str | None, Query(description="End of the range, not included; none: to the end.")]
-Limit = Annotated[int, Query(ge=1, le=_MOST, description="Most rows of one page.")]
 Number = Annotated[int, Path(description="Id of a correction.", ge=1, le=2**63 - 1)]
 
 
@@ -99,8 +99,6 @@ class ConflictAnswer(_Shape):
     """The correction that decides; null: nobody has chosen, and no number uses any of the values."""
     chosen: float | None
     """The value it gives; null where it voids the time, or where there is none."""
-    page: str
-    """Give it as `after` for the rows that follow this one."""
 
 
 async def _seen(conn: AsyncConnection[Any], user: User) -> Mapping[str, tuple[Registry, Channel]]:
@@ -139,11 +137,11 @@ async def list_corrections(
     start: Start = None,
     stop: Stop = None,
     history: Annotated[bool, Query(description="Also those that were withdrawn or replaced.")] = False,
-    after: Annotated[int | None, Query(description="Id of the last correction of the page before.", ge=1)] = None,
-    limit: Limit = _PAGE,
+    pager: Annotated[Pager, paged(int, most=_MOST, usual=_PAGE)],
 ) -> Any:
     """Corrections of channels that you may see, newest first; those that cover something of `[start, stop)`."""
     ids, moments = await _ids(conn, user, channel), _moments(start, stop)
+    after = pager.after[0] if pager.after else None
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user)
         bounds_us = moments["start_us"], moments["stop_us"]
@@ -155,9 +153,10 @@ async def list_corrections(
         **moments,
         history=history,
         after=after,
-        limit=limit,
+        limit=pager.wanted,
     )
-    return [correction_answer(one) for one in found]
+    page, _ = pager.page(found, lambda one: (one.id,))
+    return [correction_answer(one) for one in page]
 
 
 @router.post("/corrections", status_code=HTTPStatus.CREATED, dependencies=[REPEATABLE])
@@ -222,10 +221,7 @@ async def list_conflicts(
     start: Start = None,
     stop: Stop = None,
     resolved: Annotated[bool, Query(description="Also those that a correction decides.")] = False,
-    after: Annotated[
-        str | None, Query(description="`page` of the last conflict of the page before.", max_length=40)
-    ] = None,
-    limit: Limit = _PAGE,
+    pager: Annotated[Pager, paged(int, datetime, most=_MOST, usual=_PAGE)],
 ) -> list[ConflictAnswer]:
     """Times of channels that several values claim: all the values, and the correction that decides, if there is one."""
     found = await read_conflicts(
@@ -234,20 +230,11 @@ async def list_conflicts(
         await _ids(conn, user, channel),
         **_moments(start, stop),
         resolved=resolved,
-        after=None if after is None else _place(after),
-        limit=limit,
+        after=None if pager.after is None else (pager.after[0], from_datetime(pager.after[1])),
+        limit=pager.wanted,
     )
-    return [_conflict(one) for one in found]
-
-
-def _place(after: str) -> tuple[int, int]:
-    channel, _, moment = after.partition(".")
-    if not (channel.isascii() and channel.isdigit() and moment.isascii() and moment.isdigit()):
-        raise refused(f"after: {after!r} is no `page` of a conflict")
-    place = int(channel), int(moment)
-    if place[0] >= 2**31 or place[1] >= 2**53:
-        raise refused(f"after: {after!r} is no `page` of a conflict")
-    return place
+    page, _ = pager.page(found, lambda one: (one.channel_id, one.ts))
+    return [_conflict(one) for one in page]
 
 
 def _conflict(one: Conflict) -> ConflictAnswer:
@@ -261,5 +248,4 @@ def _conflict(one: Conflict) -> ConflictAnswer:
         ],
         correction=one.correction_id,
         chosen=one.chosen,
-        page=f"{one.channel_id}.{from_datetime(one.ts)}",
     )

@@ -1,5 +1,6 @@
 """Routes about episodes: exceedances with what people said of them, as rows, as a report, and as CSV."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from psycopg import AsyncConnection
 from domain.registry import Registry
 from domain.time import from_datetime
 from service.api.access import Asker
+from service.api.cursors import Pager, paged
 from service.api.episodemodels import EpisodeAnswer, EpisodePage, EpisodeReport, NoteRequest
 from service.api.episodes import episode_answers, episode_report, report_table
 from service.api.forms import FORMS, AskedForm, TableResponse
@@ -16,7 +18,7 @@ from service.api.lists import episode_table
 from service.api.problem import not_found
 from service.api.ranges import SpanQuery, instant
 from service.api.repeats import REPEATABLE, RepeatableRoute
-from service.api.routes_alarms import After, Categories, Limit, Number, RuleKey, TargetKey, mark_of, mark_text
+from service.api.routes_alarms import Categories, Number, RuleKey, TargetKey
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.series import Seen
 from service.api.services import Database, Serving
@@ -55,8 +57,7 @@ async def list_episodes(  # noqa: PLR0917 - what the framework hands over
     rule: RuleKey = None,
     target: TargetKey = None,
     categories: Categories = None,
-    after: After = None,
-    limit: Limit = 100,
+    pager: Annotated[Pager, paged(datetime, int)],
 ) -> Any:
     """Episodes that start in `[start, stop)` and that you may see, newest first."""
     registries = await registries_of(conn, user, park)
@@ -67,14 +68,13 @@ async def list_episodes(  # noqa: PLR0917 - what the framework hands over
         "categories": categories or (),
         "going_on": going_on,
         "closed": closed,
-        "after": None if after is None else mark_of(after),
+        "after": pager.after,
     }
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user)
         return TableResponse(form, episode_table(seen, registries, span, **narrowed))
-    rows = await read_episodes(conn, user.name, span.start_us, span.stop_us, **narrowed, limit=limit + 1)
-    page = rows[:limit]
-    following = mark_text(*page[-1].key) if len(rows) > len(page) else None
+    rows = await read_episodes(conn, user.name, span.start_us, span.stop_us, **narrowed, limit=pager.wanted)
+    page, following = pager.page(rows, lambda row: row.key)
     return EpisodePage(episodes=episode_answers(registries, page), next=following)
 
 

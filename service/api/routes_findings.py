@@ -8,20 +8,19 @@ from fastapi import APIRouter, Query
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict
 
-from domain.errors import InputError
 from domain.findings import Rule
-from domain.time import from_datetime, parse_instant, to_datetime
 from service.api.access import Asker
+from service.api.cursors import Pager, paged
 from service.api.findings import FindingAnswer, finding_answer
 from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import finding_table
-from service.api.problem import not_found, refused
+from service.api.problem import not_found
 from service.api.ranges import SpanQuery
 from service.api.routes_registry import ParkKey
 from service.api.series import Seen
 from service.api.services import Database, Serving
 from service.formats import Form
-from store.findings import FindingRow, read_findings
+from store.findings import read_findings
 from store.queries import read_registries
 from store.users import User
 
@@ -30,7 +29,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["numbers"])
 
 _MOST_CHANNELS = 50
-_MARK_PARTS = 3
 
 ChannelKeys = Annotated[
     list[str] | None,
@@ -64,15 +62,13 @@ async def list_findings(  # noqa: PLR0917 - what the framework hands over
     *,
     channels: ChannelKeys = None,
     rules: RuleKeys = None,
-    after: Annotated[str | None, Query(description="`next` of the page before.", max_length=100)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most findings.")] = 100,
+    pager: Annotated[Pager, paged(datetime, int, str)],
 ) -> Any:
     """What the checks of readings and amounts found that starts in `[start, stop)`, newest first."""
     channel_ids = await _channel_ids(conn, user, park, channels)
-    mark = None if after is None else _mark(after)
     if form is not Form.JSON:
         seen = Seen(connections=services.connection, user=user)
-        table = finding_table(seen, span, park=park, channel_ids=channel_ids, rules=rules or (), after=mark)
+        table = finding_table(seen, span, park=park, channel_ids=channel_ids, rules=rules or (), after=pager.after)
         return TableResponse(form, table)
     rows = await read_findings(
         conn,
@@ -82,13 +78,11 @@ async def list_findings(  # noqa: PLR0917 - what the framework hands over
         park=park,
         channel_ids=channel_ids,
         rules=rules or (),
-        after=mark,
-        limit=limit + 1,
+        after=pager.after,
+        limit=pager.wanted,
     )
-    page = rows[:limit]
-    return FindingPage(
-        findings=[finding_answer(row) for row in page], next=_text(page[-1]) if len(rows) > len(page) and page else None
-    )
+    page, following = pager.page(rows, lambda row: row.key)
+    return FindingPage(findings=[finding_answer(row) for row in page], next=following)
 
 
 async def _channel_ids(
@@ -106,18 +100,3 @@ async def _channel_ids(
         if key not in ids:
             raise not_found(f"channel {key[:300]}")
     return [ids[key] for key in keys]
-
-
-def _mark(after: str) -> tuple[datetime, int, str]:
-    parts = after.split("~")
-    if len(parts) != _MARK_PARTS or parts[2] not in set(Rule) or not parts[1].isdecimal():
-        raise refused(f"after: {after!r} is not `next` of a page of findings")
-    try:
-        return to_datetime(parse_instant(parts[0])), int(parts[1]), parts[2]
-    except InputError as error:
-        raise refused(f"after: {error}") from None
-
-
-def _text(row: FindingRow) -> str:
-    start, channel_id, rule = row.key
-    return f"{to_datetime(from_datetime(start)).isoformat().replace('+00:00', 'Z')}~{channel_id}~{rule}"

@@ -1,11 +1,13 @@
 """Routes about what came in: the ledger, and what was set aside."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from domain.readings import Reason
 from service.api.access import Asker
+from service.api.cursors import Pager, paged
 from service.api.models import LedgerRow, RejectionAnswer
 from service.api.ranges import ShortSpanQuery
 from service.api.services import Database
@@ -22,9 +24,14 @@ async def list_ledger(
     user: Asker,
     span: ShortSpanQuery,
     source: Annotated[str | None, Query(description="`park/tenant`, `unknown`, or an import.", max_length=300)] = None,
+    *,
+    pager: Annotated[Pager, paged(datetime, str, most=10_000, usual=1000)],
 ) -> list[LedgerRow]:
     """What became of the values received in `[start, stop)`, by source and hour; at most 31 days at once."""
-    rows = await read_ledger(conn, user.name, span.start_us, span.stop_us, source=source)
+    rows = await read_ledger(
+        conn, user.name, span.start_us, span.stop_us, source=source, after=pager.after, limit=pager.wanted
+    )
+    page, _ = pager.page(rows, lambda row: (row.hour, row.source))
     return [
         LedgerRow(
             source=row.source,
@@ -37,7 +44,7 @@ async def list_ledger(
             rejected=row.rejected,
             reasons=row.reasons,
         )
-        for row in rows
+        for row in page
     ]
 
 
@@ -47,12 +54,19 @@ async def list_rejections(
     user: Asker,
     reason: Annotated[Reason | None, Query(description="Only these.")] = None,
     unresolved: Annotated[bool, Query(description="Only what was not ingested again since.")] = False,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most rows.")] = 100,
+    *,
+    pager: Annotated[Pager, paged(datetime, int)],
 ) -> list[RejectionAnswer]:
     """What was set aside, newest first."""
     rows = await read_rejections(
-        conn, user.name, reason=reason.value if reason else None, unresolved=unresolved, limit=limit
+        conn,
+        user.name,
+        reason=reason.value if reason else None,
+        unresolved=unresolved,
+        after=pager.after,
+        limit=pager.wanted,
     )
+    page, _ = pager.page(rows, lambda row: (row.last_at, row.id))
     return [
         RejectionAnswer(
             id=row.id,
@@ -67,5 +81,5 @@ async def list_rejections(
             last_at=row.last_at,
             resolved_at=row.resolved_at,
         )
-        for row in rows
+        for row in page
     ]

@@ -27,6 +27,9 @@ WHERE p.key = %(park)s
   AND (%(start)s::timestamptz IS NULL OR v.stop > %(start)s::timestamptz)
   AND (%(stop)s::timestamptz IS NULL OR v.start < %(stop)s::timestamptz)
   AND (%(history)s OR v.superseded_at IS NULL)
+  AND (%(after_id)s::bigint IS NULL
+       OR (coalesce(t.key, '_park'), s.key, v.start, v.id)
+          > (%(after_tenant)s::text, %(after_series)s::text, %(after_start)s::timestamptz, %(after_id)s::bigint))
 ORDER BY coalesce(t.key, '_park'), s.key, v.start, v.id
 LIMIT %(limit)s
 

@@ -32,7 +32,9 @@ ORDER BY channel_id
 SELECT source, hour, messages, stored, duplicate, conflict, rejected
 FROM ledger
 WHERE hour >= %(start)s AND hour < %(stop)s AND (%(source)s::text IS NULL OR source = %(source)s::text)
+  AND (%(after_hour)s::timestamptz IS NULL OR (hour, source) > (%(after_hour)s::timestamptz, %(after_source)s::text))
 ORDER BY hour, source
+LIMIT %(limit)s
 
 -- name: ledger_reasons
 SELECT source, hour, reason, n

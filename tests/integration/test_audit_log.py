@@ -159,7 +159,7 @@ async def test_the_log_is_paged_and_filtered(identities: Api) -> None:
         await identities.client.post("/login", data={"name": name, "password": PASSWORD})
     whole = await log_of(identities, limit=1000)
     first = (await identities.client.get("/api/v1/audit", params={"limit": 2}, headers=bearer("boss"))).json()
-    rest = await log_of(identities, before=first["next"], limit=1000)
+    rest = await log_of(identities, after=first["next"], limit=1000)
 
     assert [row["id"] for row in first["entries"] + rest] == [row["id"] for row in whole]
     assert {row["who"] for row in await log_of(identities, who="ani", act="login")} == {"ani"}

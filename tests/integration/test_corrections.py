@@ -16,7 +16,7 @@ from store import Role, connect
 from store.corrections import correct, list_conflicts, list_corrections, withdraw
 from tests.integration.test_engine import BASE_US, cycles, write
 from tests.support.databases import apply_to, channel, meter, park_file, tenant
-from tests.support.served import DAY, TOKENS, Api, api, filled_template
+from tests.support.served import DAY, TOKENS, Api, api, filled_template, next_page
 
 __all__ = ["api", "filled_template"]
 
@@ -368,8 +368,9 @@ async def test_conflicts_are_seen_and_chosen_through_the_api(api: Api) -> None:
         ).fetchone() or (0,)
     write(api.url, [(number, parse_instant(TEN), 1600.5), (number, parse_instant(DAY["start"]), 999.0)])
 
-    first = (await api.api("conflicts", "tenant", limit=1)).body
-    second = (await api.api("conflicts", "tenant", limit=1, after=first[0]["page"])).body
+    begun = await api.api("conflicts", "tenant", limit=1)
+    first = begun.body
+    second = (await api.get(next_page(begun, "/api/v1/conflicts"), "tenant")).body
     status, made = await sent(api, "POST", "corrections", {**SET, "action": "choose", "value": 1600.5})
     left = (await api.api("conflicts")).body
     every = (await api.api("conflicts", resolved=True, channel=KEY, start=TEN)).body

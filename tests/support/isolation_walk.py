@@ -5,7 +5,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["Ask", "Case", "answer_text", "asks", "operations", "own_asks"]
+__all__ = [
+    "NO_ANSWER",
+    "Ask",
+    "Case",
+    "answer_text",
+    "asks",
+    "body_of",
+    "name_of",
+    "operations",
+    "own_asks",
+    "values_of",
+]
 
 RANGE = {"start": "2026-03-02T00:00:00+07:00", "stop": "2026-03-03T00:00:00+07:00"}
 LEVEL = "day"
@@ -22,7 +33,7 @@ NO_ANSWER = frozenset({"/api/v1/live", "/metrics"})
 NOT_ASKED = frozenset(
     {
         "as_of", "format", "state", "category", "inhibited", "open", "closed", "unresolved", "reason", "max_points", "last-event-id",
-        "if-none-match", "idempotency-key", "accept", "x-request-id", "series", "scope", "who", "act", "outcome", "via", "after", "before",
+        "if-none-match", "idempotency-key", "accept", "x-request-id", "series", "scope", "who", "act", "outcome", "via", "after",
         "event",
     }
 )  # fmt: skip
@@ -99,11 +110,11 @@ def asks(schema: Mapping[str, Any], case: Case) -> Iterator[Ask]:
         parameters = operation.get("parameters", [])
         names = {one["name"].lower() for one in parameters}
         unknown = (
-            {_name(path, name) for name in names} - set(case.foreign) - set(case.known) - set(HARMLESS) - NOT_ASKED
+            {name_of(path, name) for name in names} - set(case.foreign) - set(case.known) - set(HARMLESS) - NOT_ASKED
         )
         assert not unknown, f"{method} {path}: the walk does not know what {sorted(unknown)} name; teach it"
         must = [one for one in parameters if one.get("required") or one["in"] == "header"]
-        may = [one for one in parameters if one not in must and _name(path, one["name"].lower()) in case.foreign]
+        may = [one for one in parameters if one not in must and name_of(path, one["name"].lower()) in case.foreign]
         for chosen in [[], *([one] for one in may)]:
             made = _ask(schema, case, method, path, operation, [*must, *chosen])
             if made is not None:
@@ -147,8 +158,8 @@ def _ask(  # noqa: PLR0917 - what an operation is
     used: set[str] = set()
     for one in parameters:
         name, place = one["name"], one["in"]
-        named = _name(path, name.lower())
-        values = _values(case, named)
+        named = name_of(path, name.lower())
+        values = values_of(case, named)
         if values is None:
             continue
         if values[0] != values[1]:
@@ -158,7 +169,7 @@ def _ask(  # noqa: PLR0917 - what an operation is
             continue
         for version in (0, 1):
             (paths if place == "path" else queries)[version][name] = values[version]
-    body = _body(schema, case, operation, used)
+    body = body_of(schema, case, operation, used)
     if not used and not whole:
         return None
     made = path.format(**paths[0]), path.format(**paths[1])
@@ -179,7 +190,7 @@ def _pairs(case: Case, used: set[str]) -> list[tuple[Any, Any]]:
     return sorted(((real, none) for real, none in pairs), key=lambda pair: -len(str(pair[1])))
 
 
-def _name(path: str, name: str) -> str:
+def name_of(path: str, name: str) -> str:
     """What a parameter names, where the same word stands for several things."""
     special = {
         "key": "rule" if "alarm-rules" in path else "api_key" if "/keys/" in path else "kpi",
@@ -190,16 +201,18 @@ def _name(path: str, name: str) -> str:
     return special.get(name, name)
 
 
-def _values(case: Case, name: str) -> tuple[Any, Any] | None:
+def values_of(case: Case, name: str) -> tuple[Any, Any] | None:
+    """What a parameter is filled with: another's and none's, or twice the same; None: nothing."""
     if name in case.foreign:
         return case.foreign[name]
     value = case.known.get(name, HARMLESS.get(name))
     return None if value is None else (value, value)
 
 
-def _body(
+def body_of(
     schema: Mapping[str, Any], case: Case, operation: Mapping[str, Any], used: set[str]
 ) -> tuple[Any, Any] | None:
+    """The body of an operation, as for its parameters; what it names of somebody's is added to `used`. None: it has none."""
     contents = operation.get("requestBody", {}).get("content", {})
     if not contents:
         return None

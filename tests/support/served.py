@@ -1,5 +1,6 @@
 """An API over a real database that holds two tenants, a treatment plant and one computed day."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -72,6 +73,13 @@ class Api:
 
     async def api(self, path: str, role: str | None = "operator", **query: Any) -> Answer:
         return await self.get(f"/api/v1/{path}", role, **query)
+
+
+def next_page(answer: Answer, path: str) -> str:
+    """Where the header Link of an answer leads to; what was asked for was `path`."""
+    found = re.fullmatch(r'<(\?[^>]+)>; rel="next"', answer.headers.get("link", ""))
+    assert found is not None, answer.headers
+    return f"{path}{found[1]}"
 
 
 def fill(url: str) -> None:
