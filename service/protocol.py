@@ -5,6 +5,7 @@ from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["BoundedProtocol"]
@@ -32,6 +33,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._head_bytes = 0
         self._in_head = True
+        self._ended_here = False
+        self._is_too_large = False
         self._patience: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -46,10 +49,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
+        self._ended_here = False
         super().data_received(data)
         if not self._in_head:
             return
-        self._head_bytes += len(data)
+        # What ended with these bytes may have been most of them.
+        self._head_bytes += 0 if self._ended_here else len(data)
         if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._patience is None and not self._is_answering():
@@ -59,17 +64,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is there."""
         self._in_head = False
         self._wait_no_more()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MOST_HEAD_BYTES:
+            # It all came at once. The parser stops at an error, and says that the request is refused.
+            self._is_too_large = True
+            raise HttpParserError("the head is too large")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body is there, too; what comes next is the head of another request."""
         super().on_message_complete()
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._ended_here, self._head_bytes = True, True, 0
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         del msg
-        self._refuse(HTTPStatus.BAD_REQUEST)
+        self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._is_too_large else HTTPStatus.BAD_REQUEST)
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -89,8 +98,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         if self._is_answering():
-            # Bytes of a problem amid another answer would be taken for a part of it.
-            self.transport.close()
+            # Bytes of a problem amid another answer would be taken for a part of it: that one is finished, and nothing is read after it.
+            self.flow.pause_reading()
+            self.cycle.keep_alive = False
             return
         problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": _SENTENCES[status]}
         body = json.dumps(problem).encode()

@@ -54,7 +54,9 @@ def address_fault(raw_path: bytes, query: bytes) -> Problem | None:
 
 def _header_fault(headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
     seen: set[bytes] = set()
-    for name, _ in headers:
+    for name, value in headers:
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            return _bad("the body is sent in a way that is not known here; send it with a length, or in chunks")
         if name in seen and name in _ONCE:
             return _bad(f"the header {name.decode('ascii')} came more than once; send it once")
         seen.add(name)
