@@ -81,7 +81,7 @@ async def test_the_same_answer_has_the_same_etag_and_is_not_sent_again(kept: Api
         assert first.headers["etag"].startswith('W/"')
         assert (status, body) == (304, b"")
         assert headers["etag"] == first.headers["etag"]
-        assert headers["vary"] == "Accept, Authorization, Cookie"
+        assert headers["vary"] == "Accept, Authorization, Cookie, Accept-Encoding"
         assert headers["cache-control"] == "private, no-cache"
         assert "content-length" not in headers
         assert "content-type" not in headers
