@@ -64,7 +64,7 @@ class Api:
 
     async def get(self, path: str, role: str | None = "operator", **query: Any) -> Answer:
         headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role else {}
-        answer = await self.client.get(path, params=query, headers=headers)
+        answer = await self.client.get(path, params=query or None, headers=headers)
         is_json = answer.headers.get("content-type", "").split(";")[0] in {
             "application/json",
             "application/problem+json",
