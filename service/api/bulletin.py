@@ -86,6 +86,9 @@ class Bulletin:
             if before.get(key) != one
         )
         self.board.drop(Kind.READINGS, before.keys() - self._readings.keys())
+        self._refresh_power()
+
+    def _refresh_power(self) -> None:
         power = {one.subject: _power(one, self._readings) for one in self._gauges}
         self._put(Kind.POWER, power, {one.subject: one.place for one in self._gauges})
 
@@ -120,7 +123,8 @@ class Bulletin:
         self._alarms = {number: row for number, row in alarms.items() if _stands(row)}
 
     async def refresh_flow(self, conn: AsyncConnection[Any]) -> None:
-        """How many values came in during the last minute, from the ledger."""
+        """How many values came in during the last minute, from the ledger; and the power without gauges that fell silent."""
+        self._refresh_power()
         present_us = now_us()
         rows = await read_ledger(
             conn, self.user.name, present_us - HOUR_US - present_us % HOUR_US, present_us + HOUR_US

@@ -31,9 +31,15 @@ __all__ = ["Ending", "Listener", "LiveStream"]
 
 _REGISTRY = "kawasan_registry"
 _CHANNELS = frozenset({SPANS, NUMBERS, ALARMS, _REGISTRY})
-_LEAST_S = 1.0
+_LEAST_S = 0.5
+"""How often it looks at most, [s]; what changed in between is told together."""
+_PAUSE_S = 0.1
+"""How long it rests at least, however long a look takes. [s]"""
 _FLOW_S = 5.0
-_EVERYTHING_S = 30.0
+_EVERYTHING_S = 300.0
+"""The database tells of every change; this is for what is changed behind its back. [s]"""
+_AT_ONCE = 3
+"""For how many users it reads at once; the other connections are for requests."""
 _LOGINS_S = 5.0
 """How often at least it is looked whether those who listen still may; the database tells of most changes at once. [s]"""
 _LIFE_S = (500.0, 700.0)
@@ -94,6 +100,7 @@ class LiveStream:
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
         self._logins_s = 0.0
+        self._few = asyncio.Semaphore(_AT_ONCE)
         self.stopping = anyio.Event()
         """Set when the server is about to stop: all streams end."""
         self.is_running = False
@@ -226,10 +233,11 @@ class LiveStream:
                 flow_at = began_s + _FLOW_S
             await self._look_at_logins()
             self._end_what_is_old(began_s)
-            for audience in list(self._audiences.values()):
-                if audience.listeners:
-                    await self._tell(audience, heard, flow_is_due=flow_is_due)
-            await asyncio.sleep(max(0.05, _LEAST_S - (time.monotonic() - began_s)))
+            async with asyncio.TaskGroup() as several:
+                for audience in self._audiences.values():
+                    if audience.listeners:
+                        several.create_task(self._tell(audience, heard, flow_is_due=flow_is_due))
+            await asyncio.sleep(max(_PAUSE_S, began_s + _LEAST_S - time.monotonic()))
 
     async def _tell(self, audience: _Audience, heard: set[str], *, flow_is_due: bool) -> None:
         heard = set(_CHANNELS) if audience.is_new else heard
@@ -248,7 +256,7 @@ class LiveStream:
 
     async def _read(self, bulletin: Bulletin, heard: set[str], *, flow_is_due: bool) -> None:
         with database_errors("reading for the live stream"):
-            async with self._pool.connection() as conn:
+            async with self._few, self._pool.connection() as conn:
                 if _REGISTRY in heard:
                     await bulletin.refresh_registry(conn)
                 if SPANS in heard:
