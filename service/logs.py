@@ -29,6 +29,8 @@ def configure_logs(settings: Settings, process: str) -> None:
         Name of the command, a field of every event.
     """
     shared: list[Processor] = [
+        # The number of the request that a line belongs to, if any.
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

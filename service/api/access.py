@@ -13,6 +13,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from service.api.freshness import IDENTITY, INPUTS
 from service.api.problem import Problem
 from service.api.rates import RATE
+from service.api.requests import ASKER
 from service.api.services import Services, services_of
 from service.identity.limits import Rate
 from service.settings import Settings
@@ -21,7 +22,6 @@ from store.identity import Identity, resolve, touch
 from store.users import Scope, User, UserRole, token_hash
 
 __all__ = [
-    "ASKER",
     "COOKIE",
     "PAGE_HEADER",
     "Actor",
@@ -40,9 +40,6 @@ __all__ = [
 
 COOKIE = "kawasan_session"
 """Name of the cookie that carries a session; it is accepted for reading, and for what :data:`Actor` lets the page do."""
-
-ASKER = "kawasan_asker"
-"""Under which name the state of a request keeps the name of its user."""
 
 PAGE_HEADER = "X-Kawasan-Page"
 """Header that the page sends with what it does. Scripts of other sites cannot set it: no answer ever allows them to."""

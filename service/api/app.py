@@ -35,6 +35,7 @@ from service.api.headers import HeadersMiddleware
 from service.api.limits import LimitsMiddleware
 from service.api.metrics import MetricsMiddleware
 from service.api.problem import add_problems
+from service.api.requests import RequestsMiddleware
 from service.api.services import open_services
 from service.api.strict import known_parameters
 from service.settings import Settings
@@ -158,10 +159,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(doors.router)
     app.include_router(account.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
+    # The last added is the outermost.
     app.add_middleware(EtagMiddleware)
     app.add_middleware(LimitsMiddleware, body_bytes=settings.body_bytes)
     app.add_middleware(CompressionMiddleware)
     _let_in(app, settings.cors_origins)
-    app.add_middleware(MetricsMiddleware)
     app.add_middleware(HeadersMiddleware)
+    app.add_middleware(RequestsMiddleware)
+    app.add_middleware(MetricsMiddleware)
     return app

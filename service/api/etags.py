@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import ParkError
-from service.api.access import ASKER, known_reader
+from service.api.access import known_reader
 from service.api.answers import Answer, Asked
+from service.api.requests import ASKER
 from service.api.services import Services
 
 __all__ = ["EtagMiddleware", "matches"]

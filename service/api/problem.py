@@ -9,10 +9,22 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import get_contextvars
 
 from domain.errors import DataError, InputError, NotAllowed, Overtaken, ParkError, Unavailable
+from service.api.requests import REQUEST_ID
 
-__all__ = ["MEDIA_TYPE", "Problem", "add_problems", "not_found", "problem_answer", "refused", "refused_all"]
+__all__ = [
+    "MEDIA_TYPE",
+    "FailuresMiddleware",
+    "Problem",
+    "add_problems",
+    "not_found",
+    "problem_answer",
+    "refused",
+    "refused_all",
+]
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_S = "5"
@@ -79,6 +91,9 @@ def _answer(
         "detail": detail,
         "instance": path,
     }
+    # Bound by the outermost middleware, so that what stands before the application tells it too.
+    if (number := get_contextvars().get(REQUEST_ID)) is not None:
+        body["request_id"] = number
     if errors:
         body["errors"] = list(errors)
     return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
@@ -123,9 +138,37 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return _answer(request.scope["path"], error.status_code, detail, headers=error.headers)
 
 
+class FailuresMiddleware:
+    """
+    Answers a failure of ours as a problem too, the innermost of all that is around the application.
+
+    The framework would do it outside of all of them: the answer would have none of their headers, and no number.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Around any application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if scope["type"] != "http" or is_begun:
+                raise
+            await (await _problem(Request(scope), error))(scope, receive, send)
+
+
 def add_problems(app: FastAPI) -> None:
     """Answer every error of an application as a problem; a failure of ours never shows its cause."""
     app.add_exception_handler(ParkError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _problem)
+    app.add_middleware(FailuresMiddleware)
