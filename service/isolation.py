@@ -40,7 +40,7 @@ _GROWING = {
     "reading": "ts", "amount": "start", "kpi": "start", "judgement": "at", "ledger": "hour", "ledger_rejected": "hour",
 }  # fmt: skip
 _BY_SOURCE = frozenset({"ledger", "ledger_rejected"})
-_SAME_FOR_ALL = frozenset({"applied_file"})
+_SAME_FOR_ALL = frozenset({"applied_file", "health"})
 
 # The views that are what rows elsewhere refer to, and their id as which kind of owner.
 _OF_ITSELF = {

@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     """How many live streams a user may have open at each server process."""
     live_heartbeat_s: float = Field(default=15.0, ge=1, le=600)
     """How often a live stream says that it is still there. [s]"""
+    ready_lag_s: float = Field(default=0.0, ge=0, le=86_400)
+    """With ingest or the engine further behind than this, `/readyz` says 503; 0: how far they are is only told. [s]"""
+    metrics_public: bool = False
+    """Whether `/metrics` of the server is shown to everybody; else to operators, auditors and admins."""
     ingest_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     """TCP port on which ingest shows its metrics, on the address of `host`; not set: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,12 +1,14 @@
-"""Measurements of this system itself, which rules of the signal HEALTH watch. Role WRITE."""
+"""Measurements of this system itself, which rules of the signal HEALTH watch, and probes tell. Role WRITE; read of all parks: role API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import class_row
 
 from domain.frames import FloatArray
 from domain.time import IntArray, to_datetime
@@ -14,7 +16,7 @@ from store.arrays import Element, columns_of, floats, instants
 from store.connection import database_errors
 from store.statements import query
 
-__all__ = ["HealthSample", "HealthTable", "add_health", "health_between"]
+__all__ = ["HealthSample", "HealthTable", "SystemHealth", "add_health", "health_between", "system_health"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +24,21 @@ class HealthSample:
     """One measurement."""
 
     name: str
-    """`ingest_lag` [s], `disk_free` [0..1], `engine_lag` [s], `queue_rows` [1]."""
+    """`ingest_lag` [s], `disk_free` [0..1], `engine_lag` [s], `queue_rows` [1], `broker_connected` [0 or 1], `ingest_held` [1]."""
     at_us: int
     """[us UTC]"""
     value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemHealth:
+    """The newest of one measurement, as the worst of all parks has it; one older than a quarter of an hour is not there."""
+
+    name: str
+    at: datetime
+    value: float
+    age_s: float
+    """[s]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,3 +104,11 @@ def health_between(
         cursor = conn.execute(query("health_read"), parameters, binary=True)
         name, at_us, value = columns_of(cursor, Element.INTEGER, Element.INSTANT, Element.FLOAT)
     return HealthTable(name=name - 1, at_us=at_us, value=value)
+
+
+async def system_health(conn: AsyncConnection[Any]) -> tuple[SystemHealth, ...]:
+    """How this system is, over all parks, by name; over a connection of the API's pool."""
+    with database_errors("reading the system's health"):
+        async with conn.transaction(), conn.cursor(row_factory=class_row(SystemHealth)) as cursor:
+            await cursor.execute(query("system_health"))
+            return tuple(await cursor.fetchall())

@@ -218,8 +218,9 @@ class LiveStream:
 
     async def _pump(self) -> None:
         flow_at = everything_at = time.monotonic()
-        while True:
-            # Not wait_for: on Python 3.11 it can swallow the cancellation that ends this task.
+        # Looked at too: on Python 3.11 waiting for a connection of the pool can swallow the cancellation that ends this task.
+        while not self.stopping.is_set():
+            # Not wait_for, for the same reason.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FLOW_S):
                     await self._wake.wait()
@@ -282,7 +283,7 @@ class LiveStream:
 
     async def _look_at_logins(self) -> None:
         """End the streams of those whose token or login does not hold any more, or who may see something else than before."""
-        if time.monotonic() < self._logins_s + _LOGINS_S:
+        if time.monotonic() < self._logins_s + _LOGINS_S or not self.listeners:
             return
         self._logins_s = time.monotonic()
         known: dict[tuple[bytes, bool], Identity | None] = {}

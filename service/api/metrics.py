@@ -1,12 +1,15 @@
 """Metrics of the server process, in the text format of Prometheus; no label names a meter or a tenant."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.live import LiveStream
+from service.api.scraped import Pools, System
+from store.connection import AsyncPool
 from service.version import installed_version
 
 __all__ = ["Metrics", "MetricsMiddleware"]
@@ -22,15 +25,20 @@ class Metrics:
     requests: Counter
     seconds: Histogram
     values: Gauge
+    rejected: Gauge
+    system: System
 
     @classmethod
-    def new(cls, live: LiveStream) -> "Metrics":
-        """Fresh metrics, at zero."""
+    def new(cls, live: LiveStream, pools: Mapping[str, AsyncPool]) -> "Metrics":
+        """Fresh metrics, at zero; `pools` by what they are for."""
         registry = CollectorRegistry()
         built = Gauge("kawasan_build_info", "The version that runs.", ["version"], registry=registry)
         built.labels(installed_version()).set(1)
         listeners = Gauge("kawasan_live_listeners", "Open live streams.", registry=registry)
         listeners.set_function(lambda: live.listeners)
+        system = System()
+        registry.register(Pools(pools))
+        registry.register(system)
         return cls(
             registry=registry,
             requests=Counter(
@@ -45,7 +53,19 @@ class Metrics:
                 ["outcome"],
                 registry=registry,
             ),
+            rejected=Gauge(
+                "kawasan_ledger_hour_rejected_values",
+                "Of these, those that were set aside, by the reason.",
+                ["reason"],
+                registry=registry,
+            ),
+            system=system,
         )
+
+    def clear(self) -> None:
+        """Forget what was looked up for somebody else."""
+        self.values.clear()
+        self.rejected.clear()
 
     def text(self) -> bytes:
         """As Prometheus reads it."""

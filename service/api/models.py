@@ -287,3 +287,5 @@ class HealthAnswer(_Answer):
 
     status: str
     checks: dict[str, Any] = {}
+    system: dict[str, str] = {}
+    """How ingest, engine and broker are, in words."""

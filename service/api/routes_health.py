@@ -1,21 +1,23 @@
 """Routes for those who run it: is the process up, can it work, how much does it do."""
 
+from collections import Counter
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from domain.errors import ParkError
 from domain.time import HOUR_US
 from service.api.access import identity_of_cookie, user_of_token
 from service.api.models import HealthAnswer
+from service.api.problem import Problem
 from service.api.ranges import now_us
+from service.api.readiness import OK, looked
 from service.api.services import Services, services_of
 from store.connection import database_errors
-from store.migrate import pending_for
+from store.health import system_health
 from store.queries import read_ledger
-from store.users import User
+from store.users import User, UserRole
 
 __all__ = ["router"]
 
@@ -23,6 +25,7 @@ router = APIRouter(tags=["operation"])
 
 Working = Annotated[Services, Depends(services_of)]
 
+_MAY_SEE = frozenset({UserRole.OPERATOR, UserRole.AUDITOR, UserRole.ADMIN})
 _OUTCOMES = ("stored", "duplicate", "conflict", "rejected")
 
 
@@ -34,34 +37,41 @@ async def is_alive() -> HealthAnswer:
 
 @router.get("/readyz", responses={503: {"model": HealthAnswer, "description": "It cannot work now."}})
 async def is_ready(services: Working) -> Response:
-    """Whether requests can be answered: the database answers, and its schema is of this version."""
-    checks: dict[str, str] = {}
-    try:
-        with database_errors("looking whether the database is ready"):
-            async with services.api.connection(timeout=2.0) as conn:
-                missing = await pending_for(conn)
-        checks["database"] = "ok"
-        checks["migrations"] = f"{len(missing)} are missing; run `kawasan migrate`" if missing else "ok"
-    except ParkError:
-        checks["database"] = "cannot be reached, or its schema is not of this version"
-    ready = all(state == "ok" for state in checks.values())
-    body = HealthAnswer(status="ok" if ready else "waiting", checks=checks)
+    """
+    Whether requests can be answered: the database answers, its schema is of this version, and ingest and engine are not
+    further behind than `ready_lag_s`, where that is set. How these are is told in any case.
+    """
+    checks, system = await looked(services)
+    ready = all(state == OK for state in checks.values())
+    body = HealthAnswer(status="ok" if ready else "waiting", checks=dict(checks), system=dict(system))
     return JSONResponse(body.model_dump(), status_code=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.get("/metrics")
 async def show_metrics(request: Request, services: Working) -> Response:
-    """Metrics for Prometheus. With the token of an operator or admin, also what ingest counted in its ledger."""
+    """
+    Metrics for Prometheus, with the token of an operator, auditor or admin; with that also what ingest counted in its ledger.
+
+    With the setting `metrics_public` the rest is shown to everybody.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         user = await user_of_token(services, token)
     else:
         logged_in = await identity_of_cookie(request, services)
         user = None if logged_in is None or logged_in.must_change else logged_in.user
-    if user is not None:
+    may_see_all = user is not None and user.role in _MAY_SEE
+    if not may_see_all and not services.settings.metrics_public:
+        if user is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="kawasan"'}
+            detail = "send the token of an operator, auditor or admin, as `Authorization: Bearer ...`"
+            raise Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+        raise Problem(HTTPStatus.NOT_FOUND, "there is nothing at /metrics")
+    services.metrics.clear()
+    if user is not None and may_see_all:
         await _count_ledger(services, user)
-    else:
-        services.metrics.values.clear()
+    async with services.connection() as conn:
+        services.metrics.system.found = await system_health(conn)
     return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -70,5 +80,8 @@ async def _count_ledger(services: Services, user: User) -> None:
     with database_errors("reading the ledger for metrics"):
         async with services.api.connection() as conn:
             rows = await read_ledger(conn, user.name, hour_us - HOUR_US, hour_us + HOUR_US)
+    reasons = sum((Counter(row.reasons) for row in rows), Counter())
+    for reason, values in reasons.items():
+        services.metrics.rejected.labels(reason).set(values)
     for outcome in _OUTCOMES:
         services.metrics.values.labels(outcome).set(sum(getattr(row, outcome) for row in rows))

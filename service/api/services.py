@@ -88,7 +88,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             registries=Registries(freshness),
             answers=Answers(freshness, most_bytes=settings.kept_mb * 2**20),
             live=live,
-            metrics=Metrics.new(live),
+            metrics=Metrics.new(live, {"api": api, "auth": auth}),
             trials=CapacityLimiter(_TRIALS),
             hashing=CapacityLimiter(_HASHINGS),
             rates=Rates(settings.requests_per_min),

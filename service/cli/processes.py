@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from service.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
 from service.stopping import stop_signals, watch_stdin
 from store import ReadingSink, Role, connect, load_registries
+from store.health import HealthSample, add_health
 from store.signals import Signals
 
 __all__ = ["engine", "ingest", "listening_socket", "serve", "writer_of"]
@@ -29,6 +31,7 @@ __all__ = ["engine", "ingest", "listening_socket", "serve", "writer_of"]
 _logger = logging.getLogger("kawasan.service")
 
 _REFRESH_S = 30.0
+_TELL_S = 30.0
 _GRACE_S = 3
 
 Host = Annotated[
@@ -51,6 +54,8 @@ def ingest() -> None:
         metrics.watch(receiver)
         refresher = threading.Thread(target=_refresh, args=(url, writer, stop), name="registry", daemon=True)
         refresher.start()
+        teller = threading.Thread(target=_tell_health, args=(url, receiver, stop), name="health", daemon=True)
+        teller.start()
         _logger.info("ingest runs", extra={"broker": f"{address.host}:{address.port}", "topic": settings.mqtt_topic})
         writer.run(receiver, stop)
     _logger.info("ingest stopped")
@@ -94,6 +99,20 @@ def _refresh(url: str, writer: Writer, stop: threading.Event) -> None:
         except Unavailable as error:
             _logger.warning("registry is not watched now", extra={"reason": str(error)})
             stop.wait(_REFRESH_S / 10)
+
+
+def _tell_health(url: str, receiver: MqttReceiver, stop: threading.Event) -> None:
+    """Write now and then how ingest stands with its broker: what probes and rules of the signal HEALTH look at."""
+    while not stop.is_set():
+        now_us = time.time_ns() // 1000
+        found = {"broker_connected": float(receiver.is_connected), "ingest_held": float(receiver.held[0])}
+        samples = [HealthSample(name=name, at_us=now_us, value=value) for name, value in found.items()]
+        try:
+            with connect(url, Role.WRITE, application="kawasan-ingest") as conn:
+                add_health(conn, None, samples)
+        except Unavailable as error:
+            _logger.warning("health cannot be written now", extra={"reason": str(error)})
+        stop.wait(_TELL_S)
 
 
 def engine() -> None:

@@ -1,9 +1,14 @@
 """Errors, headers, readiness and metrics of the server."""
 
 import json
+import re
+import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from store import Role, connect, load_registry
+from store.health import HealthSample, add_health
 from tests.support.served import DAY, Api, api, filled_template, served
 
 __all__ = ["api", "filled_template"]
@@ -53,10 +58,32 @@ async def test_a_database_that_is_away_is_503_and_tells_nothing_of_it() -> None:
     assert "127.0.0.1" not in json.dumps(ready.body)
 
 
-async def test_a_server_over_a_good_schema_is_ready(api: Api) -> None:
+async def test_a_server_over_a_good_schema_is_ready_and_says_what_it_knows_of_the_rest(api: Api) -> None:
+    before = (await api.get("/readyz", None)).body["system"]
+    with connect(api.url, Role.WRITE) as conn:
+        now_us = time.time_ns() // 1000
+        park = load_registry(conn, "p").park.id
+        add_health(conn, park, [HealthSample(name="engine_lag", at_us=now_us, value=7.0)])
+        add_health(conn, None, [HealthSample(name="broker_connected", at_us=now_us, value=1.0)])
+
     ready = await api.get("/readyz", None)
 
-    assert (ready.status, ready.body["checks"]) == (200, {"database": "ok", "migrations": "ok"})
+    assert (ready.status, ready.body["checks"]) == (200, {"live": "ok", "database": "ok", "migrations": "ok"})
+    assert before["engine"].startswith("not reported")
+    assert ready.body["system"]["engine"] == "7 s behind"
+    assert ready.body["system"]["broker"].startswith("connected, as ingest said ")
+
+
+async def test_a_server_whose_engine_is_further_behind_than_is_allowed_is_not_ready(api: Api) -> None:
+    with connect(api.url, Role.WRITE) as conn:
+        park = load_registry(conn, "p").park.id
+        add_health(conn, park, [HealthSample(name="engine_lag", at_us=time.time_ns() // 1000, value=700.0)])
+
+    async with served(api.url, ready_lag_s=600.0) as strict, served(api.url, ready_lag_s=800.0) as mild:
+        late, in_time = await strict.get("/readyz", None), await mild.get("/readyz", None)
+
+    assert (late.status, late.body["checks"]["engine"]) == (503, "is 700 s behind, and 600 s are allowed")
+    assert in_time.status == 200
 
 
 async def test_nothing_is_loaded_from_elsewhere_and_nothing_is_kept_by_caches(api: Api) -> None:
@@ -67,15 +94,47 @@ async def test_nothing_is_loaded_from_elsewhere_and_nothing_is_kept_by_caches(ap
     assert "http" not in page.body.replace("http-equiv", "")
 
 
-async def test_metrics_name_no_tenant_and_show_the_ledger_only_with_a_token(api: Api) -> None:
+async def test_metrics_are_for_those_who_run_the_park_and_name_no_tenant(api: Api) -> None:
     await api.api("kpis/electricity", subject="tenant:p/alpha", level="day", **DAY)
 
-    public, private = (await api.get("/metrics", None)).body, (await api.get("/metrics")).body
+    refused = [(await api.get("/metrics", role)).status for role in (None, "tenant", "officer")]
+    text = (await api.get("/metrics")).body
 
-    assert 'kawasan_http_requests_total{method="GET",operation="read_kpi",status="200"} 1.0' in public
-    assert "alpha" not in public
-    assert "kawasan_ledger_hour_values{" not in public
-    assert 'kawasan_ledger_hour_values{outcome="stored"} 7205.0' in private
+    assert refused == [401, 404, 404]
+    assert 'kawasan_http_requests_total{method="GET",operation="read_kpi",status="200"} 1.0' in text
+    assert 'kawasan_ledger_hour_values{outcome="stored"} 7205.0' in text
+    assert 'kawasan_ledger_hour_rejected_values{reason="unknown_channel"} 1.0' in text
+    assert "alpha" not in text
+
+
+async def test_metrics_open_to_all_hold_nothing_of_the_ledger(api: Api) -> None:
+    async with served(api.url, metrics_public=True) as open_to_all:
+        await open_to_all.get("/metrics")
+        text = (await open_to_all.get("/metrics", None)).body
+
+    assert "kawasan_http_requests_total{" in text
+    assert "kawasan_ledger_hour_values{" not in text
+    assert "kawasan_ledger_hour_rejected_values{" not in text
+
+
+async def test_metrics_are_as_prometheus_wants_them(api: Api) -> None:
+    with connect(api.url, Role.WRITE) as conn:
+        park = load_registry(conn, "p").park.id
+        add_health(conn, park, [HealthSample(name="queue_rows", at_us=time.time_ns() // 1000, value=3.0)])
+
+    families = {one.name: one for one in text_string_to_metric_families((await api.get("/metrics")).body)}
+    ours = {name: one for name, one in families.items() if name.startswith("kawasan_")}
+
+    assert families.keys() == ours.keys()
+    assert {
+        "kawasan_pool_connections",
+        "kawasan_pool_wait_seconds",
+        "kawasan_live_listeners",
+        "kawasan_build_info",
+    } <= set(ours)
+    assert [sample.value for sample in ours["kawasan_engine_queue_rows"].samples] == [3.0]
+    assert [name for name, one in ours.items() if not one.documentation] == []
+    assert [name for name in ours if re.search(r"_(ms|kb|mb|minutes|percent)(_|$)", name)] == []
 
 
 async def test_operations_have_stable_names_and_each_route_a_tag(api: Api) -> None:

@@ -134,13 +134,13 @@ def closed_to_others(server_url: str, url: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def served(url: str, *, kept_mb: int = 0) -> AsyncIterator[Api]:
+async def served(url: str, **settings: Any) -> AsyncIterator[Api]:
     """
-    The application on a database, running.
+    The application on a database, running, with some settings.
 
     It keeps nothing by itself: tests change the database behind its back, and ask before a signal of that can have come.
     """
-    app = create_app(Settings(database_url=SecretStr(url), kept_mb=kept_mb))
+    app = create_app(Settings(database_url=SecretStr(url), **{"kept_mb": 0, **settings}))
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(
