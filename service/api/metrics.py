@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.live import LiveStream
 from service.api.scraped import Pools, System
-from store.connection import AsyncPool
 from service.version import installed_version
+from store.connection import AsyncPool
 
 __all__ = ["Metrics", "MetricsMiddleware"]
 
