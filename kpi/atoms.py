@@ -86,7 +86,7 @@ class Atoms:
         places = np.array([self.place.get(str(keys[row]), -1) for row in opens], dtype=np.int64)
         return np.repeat(places, np.diff(opens, append=len(keys)))
 
-    def made(self, sheet: tuple[Kpi, ...], members: Members, subjects: tuple[Subject, ...], atoms: IntArray) -> Made:
+    def made(self, sheet: tuple[Kpi, ...], members: Members, subjects: IntArray, atoms: IntArray) -> Made:
         """
         The terms of each target on each of some intervals; NaN where nothing is known.
 
@@ -95,13 +95,13 @@ class Atoms:
         sheet : tuple of Kpi
         members : Members
             Targets are KPIs of the sheet and of `subjects`.
-        subjects : tuple of Subject
+        subjects : int64 (n,)
+            Their numbers.
         atoms : int64 (n,) [us UTC]
             Starts of the intervals.
         """
         kpi = np.array([self.place.get(one.key, -1) for one in sheet], dtype=np.int64)[members.kpi]
-        codes = np.array([(one.kind.code << 32) + one.id for one in subjects], dtype=np.int64)
-        subject, atom = _found(self.subjects, codes)[members.subject], _found(self.start_us, atoms)
+        subject, atom = _found(self.subjects, subjects)[members.subject], _found(self.start_us, atoms)
         at = kpi[:, None], subject[:, None], atom[None, :]
         terms, peak_at_us, flags = self.terms[at], self.peak_at_us[at], self.flags[at]
         absent = ((kpi < 0) | (subject < 0))[:, None] | (atom < 0)[None, :]

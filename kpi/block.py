@@ -47,6 +47,10 @@ class Block:
     flags: IntArray
     keyed: dict[bytes, IntArray] = field(init=False, default_factory=dict, repr=False, compare=False)
     """What :meth:`keys` found before, by the edges."""
+    through: dict[bytes, tuple[IntArray, FloatArray]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
+    """What :meth:`throughout` found before, by the edges."""
 
     @property
     def measured(self) -> BoolArray:
@@ -85,6 +89,20 @@ class Block:
         sums = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
         return sums.astype(np.float64, copy=False).reshape(shape)
 
+    def throughout(self, edges: IntArray) -> tuple[IntArray, FloatArray]:
+        """Per row and interval: how many entries were measured from end to end, and what these amount to; not to be written to."""
+        named = edges.tobytes()
+        if named not in self.through:
+            counted = self.whole & (self.start_us >= edges[0]) & (self.start_us < edges[-1])
+            chosen = np.flatnonzero(counted)
+            interval = np.searchsorted(edges, self.edges[:-1], side="right") - 1
+            keys = self.row[chosen] * (len(edges) - 1) + interval[self.cell[chosen]]
+            shape = (self.shape[0], len(edges) - 1)
+            counts = np.bincount(keys, minlength=shape[0] * shape[1])
+            sums = np.bincount(keys, weights=self.amount[chosen], minlength=shape[0] * shape[1])
+            self.through[named] = counts.reshape(shape), sums.astype(np.float64, copy=False).reshape(shape)
+        return self.through[named]
+
     def any_of(self, facts: BoolArray, edges: IntArray) -> BoolArray:
         """Whether it is so for any entry, per row and interval: (k,) to (rows, intervals)."""
         return facts.reshape(self.shape) if self._is_grid(edges) else self.summed(facts, edges) > 0
@@ -119,7 +137,7 @@ class Block:
             if chosen.all():
                 return self
             chosen = np.flatnonzero(chosen)
-        whole = {"shape", "edges", "keyed"}
+        whole = {"shape", "edges", "keyed", "through"}
         columns = {one.name: getattr(self, one.name)[chosen] for one in fields(self) if one.name not in whole}
         return replace(self, **columns)
 

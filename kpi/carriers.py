@@ -119,7 +119,15 @@ class Electricity:
 
 
 def carriers_of(tree: Tree, rows: Rows) -> IntArray:
-    """(r,) the :class:`Carrier` of each row."""
+    """(r,) the :class:`Carrier` of each row; not to be written to. Found once for each registry and channels."""
+    key = ("carriers", rows.channel.tobytes())
+    if key not in tree.found:
+        tree.found[key] = _carriers_of(tree, rows)
+    found: IntArray = tree.found[key]
+    return found
+
+
+def _carriers_of(tree: Tree, rows: Rows) -> IntArray:
     meter = tree.meter[rows.channel]
     role, quantity = tree.role[meter], tree.quantity[rows.channel]
     imports = topmost(tree, carriers(tree, "energy_import", "power"), MeterRole.USE, within_tenant=True)

@@ -7,7 +7,7 @@ from domain.errors import InputError
 from domain.frames import AmountFrame, KpiFrame, SmallArray, Subject
 from domain.registry import Registry
 from domain.time import IntArray, Level, base_edges, level_edges
-from kpi.atoms import Atoms
+from kpi.atoms import Atoms, subject_codes
 from kpi.block import Block, Scene, ticked_edge
 from kpi.coarse import Coarse
 from kpi.definition import Family, Kpi
@@ -170,9 +170,10 @@ def fold_kpis(  # noqa: PLR0917 - as subject_kpis
         context=no_context() if context is None else context,
     )
     stored = days if isinstance(days, Atoms) else _atoms_of(days, scene, kpis)
+    codes = subject_codes(*numbers_of(scene.subjects))
 
     def from_days(_: Family, __: Block, members: Members) -> Source:
-        return lambda sheet: stored.made(sheet, members, scene.subjects, edges[:-1])
+        return lambda sheet: stored.made(sheet, members, codes, edges[:-1])
 
     return all_figures(scene, tuple(kpi for kpi in kpis if kpi.folds), from_days)
 
@@ -223,9 +224,11 @@ def day_kpis(  # noqa: PLR0917 - as subject_kpis
         context=no_context() if context is None else context,
     )
 
+    codes = subject_codes(*numbers_of(scene.subjects))
+
     def of_hours(_: Family, __: Block, members: Members) -> Source:
         return lambda sheet: folded(
-            hours.made(sheet, members, scene.subjects, hourly[:-1]), sheet[0].terms, np.zeros(1, dtype=np.int64)
+            hours.made(sheet, members, codes, hourly[:-1]), sheet[0].terms, np.zeros(1, dtype=np.int64)
         )
 
     return all_figures(scene, kpis, of_hours)

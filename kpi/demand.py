@@ -154,20 +154,21 @@ def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges:
     days = level_edges(park.zone, park.base_s, Level.DAY, int(edges[0]), int(edges[-1]))
     # By the day, not by the level: the peak of a month is then that of its days.
     weight = spread(members, scene.weights_of(members, days), scene.alive(rows, days).astype(np.float64))
-    # A meter out of service for a whole block is not missing from it; one that was measured all the same enters.
     day = np.searchsorted(days, edges[:-1], side="right") - 1
-    whole = [_whole(block, edges) for block in blocks]
     cells = np.searchsorted(scene.cells, edges[1:]) - np.searchsorted(scene.cells, edges[:-1])
-    complete = whole[0].summed(np.ones(len(whole[0].row)), edges) == cells
+    complete = blocks[0].throughout(edges)[0] == cells
+    # A meter out of service for a whole block is not missing from it; one that was measured all the same enters.
     present = scene.serves(rows, edges) | (complete & scene.alive(rows, edges))
-    weights = weight[:, day] * present[members.pair_row]
-    amounts = [np.where(complete, one.summed(one.amount, edges), 0.0) for one in whole]
-    entered = np.add.reduceat(weights * complete[members.pair_row], members.first, axis=0)
-    all_weight = np.add.reduceat(weights, members.first, axis=0)
+    amounts = [np.where(complete, block.throughout(edges)[1], 0.0) for block in blocks]
+    # Who is there and who is not is the same in most blocks of a day.
+    some, which = _unlike(day, complete, present)
+    weights = weight[:, day[some]] * members.of_pairs(present[:, some])
+    entered = np.add.reduceat(weights * members.of_pairs(complete[:, some]), members.first, axis=0)[:, which]
+    all_weight = np.add.reduceat(weights, members.first, axis=0)[:, which]
     share = np.zeros(entered.shape)
     np.divide(entered, all_weight, out=share, where=all_weight > 0)
     return Coincident(
-        amounts=tuple(np.add.reduceat(one[members.pair_row], members.first, axis=0) for one in amounts),
+        amounts=tuple(np.add.reduceat(members.of_pairs(one), members.first, axis=0) for one in amounts),
         entered=entered,
         all_weight=all_weight,
         share=share,
@@ -177,6 +178,12 @@ def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges:
     )
 
 
-def _whole(block: Block, edges: IntArray) -> Block:
-    within = (block.start_us >= edges[0]) & (block.start_us < edges[-1])
-    return block.only(within & block.whole)
+def _unlike(day: IntArray, *facts: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    """Blocks (columns of the facts) of which each is unlike the others, and for each block which of these it is like."""
+    packed = np.ascontiguousarray(np.concatenate([np.packbits(one, axis=0) for one in facts]).T)
+    place: dict[tuple[int, bytes], int] = {}
+    which = [
+        place.setdefault((one, column.tobytes()), len(place)) for one, column in zip(day.tolist(), packed, strict=True)
+    ]
+    like = np.array(which, dtype=np.int64)
+    return np.unique(like, return_index=True)[1], like

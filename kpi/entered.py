@@ -106,6 +106,8 @@ def entered_pieces(frame: ContextFrame, key: str, tenant_ids: SmallArray | IntAr
     if key not in CONTEXTS:
         raise InputError(f"series {key!r} is not one of {', '.join(CONTEXTS)}")
     place = np.flatnonzero(frame.key == key)
+    if not len(place):
+        return _no_pieces()
     wanted = np.asarray(tenant_ids, dtype=np.int64)
     order = np.argsort(wanted)
     tenant = frame.tenant_id[place].astype(np.int64)
@@ -123,6 +125,13 @@ def entered_pieces(frame: ContextFrame, key: str, tenant_ids: SmallArray | IntAr
     }
     in_order = np.lexsort((joined["period"], joined["source"], joined["row"]))
     return Pieces(**{name: column[in_order] for name, column in joined.items()})
+
+
+def _no_pieces() -> Pieces:
+    none = np.zeros(0, dtype=np.int64)
+    return Pieces(
+        row=none, source=none, period=none, amount=np.zeros(0), length_us=none, whole=np.zeros(0, dtype=np.bool_)
+    )
 
 
 def _cut(frame: ContextFrame, key: str, row: IntArray, source: IntArray, edges: IntArray) -> Pieces:
@@ -199,6 +208,9 @@ def entered_sums(
     """
     pieces = entered_pieces(frame, key, tenant_ids, edges)
     shape = (len(tenant_ids), len(edges) - 1)
+    if not len(pieces.row):
+        nothing, zero = np.full(shape, np.nan), np.zeros(shape)
+        return EnteredSums(total=nothing, prorated=nothing, covered=zero, complete=zero > 0)
     some = pieces.summed(np.ones(len(pieces.row)), shape) > 0
     covered_us = pieces.summed(pieces.length_us, shape)
     amount = pieces.summed(pieces.amount, shape)

@@ -57,7 +57,7 @@ class Tree:
     from_us: IntArray
     to_us: IntArray
     found: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False, compare=False)
-    """The members that were found in it before; see :func:`kpi.figures.members_of`."""
+    """What was found in it before: members (:func:`kpi.figures.members_of`), carriers (:func:`kpi.carriers.carriers_of`)."""
 
     @classmethod
     def of(cls, registry: Registry) -> "Tree":
