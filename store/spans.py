@@ -166,7 +166,7 @@ def append_contexts(
     tenant_id : int32 (n,)
         :data:`domain.context.PARK_WIDE` for everybody.
     from_us, to_us : int64 (n,) [us UTC]
-        Half-open.
+        Half-open; an empty stretch is a moment in longer intervals that are to be folded of days that are made.
     """
     if not len(tenant_id):
         return

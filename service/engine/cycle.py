@@ -161,15 +161,19 @@ def _compute_contexts(conn: Connection[Any], known: Known, taken: Taken, now_us:
     # What a tick of the same cycle made final is final here too.
     registry = known.plan.registry
     stamp = Stamp(computed_at_us=now_us, ticked_to_us=registry.park.ticked_to_us)
-    subjects = subjects_of_tenants(registry, frozenset(tenant for tenant, _, _ in taken.contexts))
-    days = _days_between(conn, registry, [(first, last) for _, first, last in taken.contexts])
+    stretches = [one for one in taken.contexts if one[1] < one[2]]
+    subjects = subjects_of_tenants(registry, frozenset(tenant for tenant, _, _ in stretches))
+    days = _days_between(conn, registry, [(first, last) for _, first, last in stretches])
+    marks = tuple(first for _, first, last in taken.contexts if first == last)
     try:
         with conn.transaction():
-            recompute_put_off(conn, known, subjects, days, stamp)
-            judge_alarms(conn, known, Ranges.of(), days, None, stamp)
+            changed = recompute_put_off(conn, known, subjects, days, marks, stamp)
+            judge_alarms(conn, known, Ranges.of(), changed, None, stamp)
     except _FAULTS as error:
         _log.error("entered values set aside", error=f"{type(error).__name__}: {error}", exc_info=error)
         from_us, to_us = min(first for _, first, _ in taken.contexts), max(last for _, _, last in taken.contexts)
+        # An instant would come back as a tick.
+        to_us = max(to_us, from_us + 1)
         text = f"after a change of entered values or references: {type(error).__name__}: {error}"
         set_fault(conn, registry.park.id, None, text, from_us=from_us, to_us=to_us)
         return 1

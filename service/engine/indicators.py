@@ -20,12 +20,11 @@ from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.engine.kept import Kept
 from service.engine.known import Known, Stamp
 from service.engine.touched import Hours, park_only
-from store.amounts import read_amounts
 from store.behind import behind
 from store.closing import adjust_closed
 from store.kpis import write_kpis
 
-__all__ = ["fold_periods", "recompute_kpis"]
+__all__ = ["fold_period", "recompute_kpis", "trailing_days"]
 
 _DAYS_AT_ONCE = 31
 _CELLS_AT_ONCE = 4_000_000
@@ -51,6 +50,8 @@ class _Work:
     def channels(self) -> SmallArray:
         """What the KPIs of the subjects are made of; open days, whose weights are known, do without."""
         plan = self.known.plan
+        if len(self.subjects) == len(plan.subjects):
+            return plan.members
         return member_channels(plan.registry, self.subjects, plan.kpis, tree=plan.tree)
 
     @property
@@ -88,7 +89,7 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
         if start_us >= known.earliest_us:
             _open(work, start_us, stop_us, hours)
         else:
-            base = read_amounts(conn, Level.BASE, work.channels, start_us, stop_us)
+            base = known.base_amounts(conn, work.channels, start_us, stop_us)
             weights = _weights(work, Level.DAY, start_us, stop_us)
             # Hours of a tenant are made when asked for, from its few channels; those of the park take all channels.
             for level, whose in ((Level.HOUR, park_only(plan.registry)), (Level.DAY, subjects)):
@@ -97,12 +98,19 @@ def recompute_kpis(  # noqa: PLR0917 - of whom, when, at which levels
     _fold_periods(work, days_us, levels)
 
 
-def fold_periods(conn: Connection[Any], known: Known, days_us: IntArray, level: Level, stamp: Stamp) -> None:
-    """Fold the months or years of everybody that hold some local days, whose own KPIs are made."""
-    if not len(days_us):
-        return
+def fold_period(conn: Connection[Any], known: Known, level: Level, period: tuple[int, int], stamp: Stamp) -> None:
+    """Fold a month or year of everybody, whose local days' own KPIs are made."""
     work = _Work(conn=conn, known=known, subjects=known.plan.subjects, stamp=stamp, coarse={})
-    _fold_periods(work, days_us, (level,))
+    _fold(work, level, period)
+    adjust_closed(conn, work.park_id, *period)
+
+
+def trailing_days(known: Known, level: Level, start_us: int, stop_us: int) -> tuple[int, int]:
+    """From when to when amounts by day weigh in some intervals. [us UTC]"""
+    park = known.plan.park
+    days = weight_days(park, level, start_us, stop_us)
+    # A local day is at most 25 hours long.
+    return trailing_start(park, int(days[0])), int(days[-1]) + DAY_US
 
 
 def _fold_periods(work: _Work, days_us: IntArray, levels: tuple[Level, ...]) -> None:
@@ -221,7 +229,7 @@ def _fold(work: _Work, level: Level, period: tuple[int, int]) -> None:
         level,
         start_us,
         stop_us,
-        known.days_of(work.conn, start_us, stop_us),
+        known.years.of(work.conn, start_us, stop_us),
         _coarse(work, start_us, stop_us),
         _weights(work, level, start_us, stop_us),
         context=known.context(work.conn, start_us, stop_us),
@@ -235,9 +243,7 @@ def _weights(work: _Work, level: Level, start_us: int, stop_us: int) -> Weights:
     days = weight_days(park, level, start_us, stop_us)
 
     def made() -> Weights:
-        first = trailing_start(park, int(days[0]))
-        # A local day is at most 25 hours long.
-        channel_days = work.known.days(work.conn, work.channels, first, int(days[-1]) + DAY_US)
+        channel_days = work.known.days(work.conn, work.channels, *trailing_days(work.known, level, start_us, stop_us))
         return trailing_weights(work.registry, channel_days, days)
 
     return work.known.weights(days, made)
@@ -247,7 +253,7 @@ def _write(work: _Work, frame: KpiFrame, subjects: tuple[Subject, ...], start_us
     known, plan = work.known, work.known.plan
     kinds, ids = numbers_of(subjects)
     if frame.level is Level.DAY:
-        known.note_days(frame, subject_codes(kinds, ids), start_us, stop_us)
+        known.years.note(frame, subject_codes(kinds, ids), start_us, stop_us)
     changed = known.changed_kpis(frame, kinds.tobytes() + ids.tobytes(), start_us, stop_us)
     if changed is not None:
         # Each row is stored, so that none has to be looked for in vain.

@@ -19,16 +19,17 @@ from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
 from kpi.ranges import Ranges
 from kpi.weights import Weights
 from service.engine.figures import changed_figures
+from service.engine.gathered import Gathered
 from service.engine.inputs import Inputs
 from service.engine.kept import Kept
 from service.engine.pace import Pace
 from service.engine.plan import Plan
 from service.engine.watching import Watching, watching_of
+from service.engine.years import Years
 from store.amounts import put_amounts, read_amounts, write_amounts
 from store.behind import behind
 from store.context import read_context
 from store.frames import final_rows
-from store.kpis import read_kpis
 from store.registry import load_parks, load_registry
 from store.spans import count_cycle
 
@@ -38,12 +39,12 @@ _DAYS_KEPT = 2
 """Local days whose base intervals and hours are kept: the open one, and the one before it or after it."""
 _BACK_US = 62 * DAY_US
 """So far before the open day amounts by day are kept: the 28 of the weights, and its month. [us]"""
+_BEFORE_US = 14 * DAY_US
+"""So much more than what is asked for is read of amounts by day, if they are not kept anyway. [us]"""
 _NEVER_US = int(np.iinfo(np.int64).max)
 _MONTHS_KEPT = 40
 _CONTEXTS_KEPT = 8
 """Intervals whose entered values are read at the start of a cycle, because the last one needed them."""
-_ONE = 2
-"""Edges that one interval has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Known:
         """When this system measured its health last. [us UTC]"""
         self.told: set[int] = set()
         """Steps that people made of which whoever is to be told was told, by their numbers in the journal."""
+        self.remembers = False
+        """Whether this cycle follows on the last one of this engine, so that what that one left unfinished is known."""
         self._plan: Plan | None = None
         self._number = 0
         self._settled = False
@@ -80,8 +83,9 @@ class Known:
         self._kept: dict[tuple[Level, int], Kept] = {}
         self._medians: dict[int, FloatArray] = {}
         self._hours: dict[int, Atoms] = {}
-        self._year: Atoms | None = None
-        self._months: set[int] = set()
+        self._years: Years | None = None
+        self._gathered: Gathered | None = None
+        self._window: Kept | None = None
         self._coarse: dict[tuple[int, int], Coarse] = {}
         self._stale: dict[tuple[int, int], list[SmallArray]] = {}
         self._weights: dict[bytes, Weights] = {}
@@ -100,7 +104,8 @@ class Known:
     def begin(self, conn: Connection[Any], park_id: int, park_key: str) -> Registry:
         """The registry for the cycle that has just taken its work; :meth:`settle` follows when it is committed."""
         number = count_cycle(conn, park_id)
-        if not self._settled or number != self._number + 1:
+        self.remembers = self._settled and number == self._number + 1
+        if not self.remembers:
             self.forget()
         self._number, self._settled = number, False
         parks = load_parks(conn, park_key)
@@ -153,13 +158,27 @@ class Known:
         self._kept.clear()
         self._medians.clear()
         self._hours.clear()
-        self._year = None
+        self._years = None
+        self.release()
         self._coarse.clear()
         self._stale.clear()
         self._weights.clear()
         self._written.clear()
         # Alarms that a cycle made are not there if it was not committed.
         self._watching = None
+
+    def release(self) -> None:
+        """Give up what is kept only while KPIs of past days are made."""
+        self._gathered = self._window = None
+        if self._years is not None:
+            self._years.release()
+
+    @property
+    def years(self) -> Years:
+        """Terms of the stored KPIs of local days."""
+        if self._years is None:
+            self._years = Years(self.plan)
+        return self._years
 
     def watching(self, conn: Connection[Any]) -> Watching:
         """The watches of its rules; alarms that are missing are made, in the caller's transaction."""
@@ -209,8 +228,41 @@ class Known:
 
     def days(self, conn: Connection[Any], channels: SmallArray, start_us: int, stop_us: int) -> AmountFrame:
         """Amounts by day in `[start, stop)`: at least those of some channels, possibly more of both."""
+        window = self._window
+        if window is not None and window.start_us <= start_us and stop_us <= window.stop_us:
+            return window.frame()
         kept = self._kept_days(conn, start_us, stop_us)
         return read_amounts(conn, Level.DAY, channels, start_us, stop_us) if kept is None else kept
+
+    def keep_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> bool:
+        """Have all amounts by day in `[start, stop)` at hand, and some before them; answers whether they had to be read."""
+        window = self._window
+        if window is not None and window.start_us <= start_us and stop_us <= window.stop_us:
+            return False
+        if self._kept_days(conn, start_us, stop_us) is not None:
+            return False
+        # The days before are next: the newest are made first.
+        start_us -= _BEFORE_US
+        frame = read_amounts(conn, Level.DAY, self.plan.table.channel_id, start_us, stop_us)
+        self._window = Kept(frame, start_us, stop_us)
+        return True
+
+    def gather(self, conn: Connection[Any], start_us: int, stop_us: int, cells: int) -> bool:
+        """Read about so many base amounts of a past day; answers whether any were still to be read."""
+        if self._gathered is None or (self._gathered.start_us, self._gathered.stop_us) != (start_us, stop_us):
+            self._gathered = Gathered(self.plan.members, start_us, stop_us)
+        if self._gathered.is_whole:
+            return False
+        self._gathered.read(conn, max(1, cells * self.plan.park.base_s // 86_400))
+        return True
+
+    def base_amounts(self, conn: Connection[Any], channels: SmallArray, start_us: int, stop_us: int) -> AmountFrame:
+        """Base amounts of past days: at least those of some channels, all of them where they were gathered."""
+        found = self._gathered
+        if found is None or not found.is_whole or (found.start_us, found.stop_us) != (start_us, stop_us):
+            return read_amounts(conn, Level.BASE, channels, start_us, stop_us)
+        self._gathered = None
+        return found.frame()
 
     def stored_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> IntArray:
         """Starts, in `[start, stop)`, of the local days around the open one that have amounts. [us UTC]"""
@@ -235,6 +287,10 @@ class Known:
     def write(self, conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
         """Make the amounts of some ranges, which are merged, equal to a frame: those that are stored and those that are kept."""
         mine = [kept for (level, _), kept in self._kept.items() if level is frame.level]
+        if self._window is not None and frame.level is Level.DAY:
+            mine.append(self._window)
+        if self._gathered is not None and frame.level is Level.BASE:
+            self._gathered.forget(ranges)
         whole = next((kept for kept in mine if kept.holds(ranges)), None)
         found = None if whole is None else whole.difference(ranges, frame)
         if found is None or found.gone:
@@ -305,38 +361,13 @@ class Known:
         """From now on the terms of these hours are known; to be put anew as they change."""
         self._hours[start_us] = hours
 
-    def days_of(self, conn: Connection[Any], start_us: int, stop_us: int) -> Atoms:
-        """Terms of at least the local days in `[start, stop)`, of everybody, as they are stored."""
-        plan = self.plan
-        zone, base_s = plan.park.zone, plan.park.base_s
-        year = level_edges(zone, base_s, Level.YEAR, start_us, stop_us)
-        if len(year) > _ONE or not year[0] <= self._open_us < year[1]:
-            return self._read_days(conn, start_us, stop_us)
-        if self._year is None or self._year.start_us[0] != year[0]:
-            days = level_edges(zone, base_s, Level.DAY, int(year[0]), int(year[1]))[:-1]
-            self._year, self._months = Atoms.empty(plan.kpis, plan.subjects, days), set()
-        months = level_edges(zone, base_s, Level.MONTH, start_us, stop_us).tolist()
-        for first, last in pairwise(months):
-            if first not in self._months:
-                self._year.put(_read_kpis(conn, plan, first, last), self._year.subjects, first, last)
-                self._months.add(first)
-        return self._year
-
-    def _read_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> Atoms:
-        plan = self.plan
-        days = level_edges(plan.park.zone, plan.park.base_s, Level.DAY, start_us, stop_us)[:-1]
-        found = Atoms.empty(plan.kpis, plan.subjects, days)
-        # A year is read in parts: it may have more than a million rows.
-        for first, last in pairwise(
-            level_edges(plan.park.zone, plan.park.base_s, Level.MONTH, start_us, stop_us).tolist()
-        ):
-            found.put(_read_kpis(conn, plan, first, last), found.subjects, first, last)
-        return found
-
-    def note_days(self, frame: KpiFrame, subjects: IntArray, start_us: int, stop_us: int) -> None:
-        """The KPIs of some subjects on the local days in `[start, stop)` were made anew."""
-        if self._year is not None:
-            self._year.put(frame, subjects, start_us, stop_us)
+    def keep_coarse(self, conn: Connection[Any], start_us: int, stop_us: int) -> bool:
+        """Have a month's amounts in few cells at hand, if it lies before the open day; answers whether they had to be read."""
+        key = start_us, stop_us
+        if stop_us > self._open_us or (key in self._coarse and key not in self._stale):
+            return False
+        self.coarse_days(conn, *key)
+        return True
 
     def coarse_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> list[Coarse]:
         """Amounts over whole local days in few cells, by months; none of the days is cut by the tick."""
@@ -359,10 +390,3 @@ class Known:
                 self._coarse[key] = replaced_coarse(self._coarse[key], stale, fresh)
             parts.append(self._coarse[key])
         return parts
-
-
-def _read_kpis(conn: Connection[Any], plan: Plan, start_us: int, stop_us: int) -> KpiFrame:
-    kinds = np.array([subject.kind.code for subject in plan.subjects], dtype=np.int16)
-    ids = np.array([subject.id for subject in plan.subjects], dtype=np.int32)
-    keys = [kpi.key for kpi in plan.kpis]
-    return read_kpis(conn, keys, (kinds, ids), Level.DAY, start_us=start_us, stop_us=stop_us)

@@ -11,7 +11,7 @@ from domain.registry import Park, Registry
 from domain.time import IntArray, Level
 from kpi.catalogue import for_registry
 from kpi.coarse import boundaries_of
-from kpi.compute import from_hours
+from kpi.compute import from_hours, member_channels
 from kpi.definition import Kpi
 from kpi.table import ChannelTable
 from kpi.tree import Tree
@@ -76,6 +76,11 @@ class Plan:
         """The park and its tenants: those whose KPIs are stored."""
         tenants = (Subject(kind=SubjectKind.TENANT, id=tenant.id) for tenant in self._registry.tenants)
         return (Subject(kind=SubjectKind.PARK, id=self.park.id), *tenants)
+
+    @cached_property
+    def members(self) -> SmallArray:
+        """The channels that those KPIs are made of, in order."""
+        return member_channels(self._registry, self.subjects, self.kpis, tree=self.tree)
 
     @cached_property
     def boundaries(self) -> IntArray:

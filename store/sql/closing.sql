@@ -74,7 +74,7 @@ SELECT coalesce(max(id), 0) FROM span_queue
 
 -- name: queue_left
 -- KPIs that were put off stand in the queue anew, with fewer days each time.
-SELECT coalesce(sum(CASE WHEN of_context THEN ceil(extract(epoch FROM to_ts - from_ts) / 86400) ELSE 1 END), 0)::bigint
+SELECT coalesce(sum(CASE WHEN of_context THEN greatest(1, ceil(extract(epoch FROM to_ts - from_ts) / 86400)) ELSE 1 END), 0)::bigint
 FROM span_queue
 WHERE park_id = %(park_id)s AND (id <= %(last)s OR of_context)
 

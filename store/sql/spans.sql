@@ -53,13 +53,14 @@ SELECT (SELECT array_agg(j.channel_id ORDER BY j.channel_id, lower(j.span)) FROM
        (SELECT array_agg(t.to_ts ORDER BY t.tenant_id, t.from_ts, t.to_ts) FROM taken t WHERE t.of_context)
 
 -- name: contexts_insert
--- Days whose KPIs are still to be made, of a tenant (0: of everybody).
+-- Days whose KPIs are still to be made, of a tenant (0: of everybody); an empty stretch marks longer intervals that are to be folded.
 INSERT INTO span_queue (park_id, from_ts, to_ts, of_context, tenant_id)
 SELECT %(park_id)s, k.from_ts, k.to_ts, true, nullif(k.tenant_id, 0)
 FROM unnest(%(tenant_id)s, %(from_ts)s, %(to_ts)s) AS k (tenant_id, from_ts, to_ts)
 
 -- name: contexts_remain
-SELECT EXISTS (SELECT FROM span_queue WHERE park_id = %(park_id)s AND of_context AND to_ts > %(start)s AND from_ts < %(stop)s)
+SELECT EXISTS (SELECT FROM span_queue WHERE park_id = %(park_id)s AND of_context AND from_ts < to_ts
+               AND to_ts > %(start)s AND from_ts < %(stop)s)
 
 -- name: spans_remain
 SELECT EXISTS (SELECT FROM span_queue WHERE park_id = %(park_id)s)

@@ -86,11 +86,15 @@ def run(url: str, known_for: Callable[[int], Known | None], cycle_of: Callable[.
 
 
 def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str) -> None:
-    """Alone, as one of two that take turns, when commits fail, when past days are put off: as one that starts anew each cycle."""
+    """
+    Alone, as one of two that take turns, when commits fail: as one that starts anew each cycle.
+
+    So too where past days are put off and made in the smallest steps, by one that remembers how far it is and by two that do not.
+    """
     forgetful = run(timescale_url, lambda _: None)
     check_ledger(forgetful)
     assert len(forgetful.kpis) > 1000
-    known, pair, interrupted, hesitant = Known(), (Known(), Known()), Known(), Known()
+    known, pair, interrupted, hesitant, doubtful = Known(), (Known(), Known()), Known(), Known(), (Known(), Known())
 
     def failing(*given: Any, **named: Any) -> Cycle:
         """Every fifth cycle fails before its commit, and is run again."""
@@ -103,7 +107,7 @@ def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str) -> 
         return run_cycle(*given, **named)
 
     def hesitating(*given: Any, **named: Any) -> Cycle:
-        """Puts off every past day but one."""
+        """Puts off every past day, and does one step of them in a cycle."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("service.engine.putoff._AT_ONCE", 0)
             patch.setattr("service.engine.putoff._SPARE_S", 0.0)
@@ -116,6 +120,7 @@ def test_an_engine_that_remembers_makes_the_same_numbers(timescale_url: str) -> 
         (lambda cycle: pair[cycle // 3 % 2], run_cycle),
         (lambda _: interrupted, failing),
         (lambda _: hesitant, hesitating),
+        (lambda cycle: doubtful[cycle // 7 % 2], hesitating),
     ):
         emptied(timescale_url)
         check_same(run(timescale_url, remembered, cycle_of), forgetful)
