@@ -43,10 +43,11 @@ bench:  ## measure this machine: how fast readings are stored, and how soon the 
 	@.venv/bin/python -m tests.support.prepare
 	@set -e; for file in benchmarks/bench_*.py; do .venv/bin/python -m "benchmarks.$$(basename "$$file" .py)" $(ARGS); done
 
-docs:  ## write the pages that are made from the code: docs/reference/kpis.md
+docs:  ## write what is made from the code: docs/reference/kpis.md, docs/schemas, docs/openapi.json
 	@.ci/venv dev
 	.venv/bin/python -c 'from kpi.describe import catalogue_page; print(catalogue_page(), end="")' > docs/reference/kpis.md.new
 	mv docs/reference/kpis.md.new docs/reference/kpis.md
+	.venv/bin/python -m tests.support.schemas
 
 clean:  ## remove .venv, caches and build leftovers; data of the demo stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -1,12 +1,13 @@
 """Shapes of answers and requests about alarms and their rules; their descriptions are the API's documentation."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.alarmentries import AlarmEntry
 from domain.alarms import Act, AlarmState, Category, Inhibit, Step
+from service.api.ranges import DATE_TIME
 
 __all__ = [
     "ActRequest",
@@ -108,7 +109,7 @@ class ActRequest(Shape):
     act: Act
     text: str = Field(default="", max_length=_LONGEST_TEXT, pattern=_NO_NUL)
     """The reason or comment; needed to shelve it, to take it out of service, to put it back, and for a comment."""
-    until: str | None = Field(default=None, max_length=64)
+    until: Annotated[str, Field(max_length=64, json_schema_extra=DATE_TIME)] | None = None
     """When a shelf ends, RFC 3339 with an offset, within 7 days; a shelf for one time may do without."""
 
 
@@ -213,9 +214,9 @@ class TrialRequest(Shape):
     """A rule to try, and over which past."""
 
     entry: AlarmEntry
-    start: str = Field(max_length=64)
+    start: str = Field(max_length=64, json_schema_extra=DATE_TIME)
     """First instant, RFC 3339 with an offset."""
-    stop: str = Field(max_length=64)
+    stop: str = Field(max_length=64, json_schema_extra=DATE_TIME)
     """End of the range, not included."""
 
 

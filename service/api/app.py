@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from service.api import (
     routes_live,
     routes_meterlife,
     routes_numbers,
+    routes_openapi,
     routes_peers,
     routes_periods,
     routes_references,
@@ -33,38 +35,17 @@ from service.api.compression import CompressionMiddleware
 from service.api.etags import EtagMiddleware
 from service.api.headers import HeadersMiddleware
 from service.api.limits import LimitsMiddleware
+from service.api.mediatypes import need_json
 from service.api.metrics import MetricsMiddleware
+from service.api.openapi import describe
 from service.api.problem import add_problems
 from service.api.requests import RequestsMiddleware
 from service.api.services import open_services
 from service.api.strict import known_parameters
 from service.settings import Settings
-from service.version import installed_version
 from service.web import account, doors, pages
 
 __all__ = ["create_app"]
-
-_TAGS = [
-    {"name": "registry", "description": "What there is: parks, tenants, metering points, channels."},
-    {"name": "numbers", "description": "Readings as they came, amounts per interval, and KPIs with their coverage."},
-    {"name": "corrections", "description": "What holds in place of readings, who said so, and why."},
-    {
-        "name": "inputs",
-        "description": "What people enter (production, bills), and the references numbers are made with.",
-    },
-    {"name": "alarms", "description": "What is beyond its bounds, what people did about it, and the rules behind it."},
-    {"name": "live", "description": "Server-sent events with the newest of all."},
-    {"name": "ingest", "description": "What became of the values that came in."},
-    {"name": "identity", "description": "Who you are, your keys and logins; and the audit log."},
-    {"name": "operation", "description": "For those who run it."},
-]
-_DESCRIPTION = """
-Readings of an eco-industrial park, and the numbers made of them.
-
-Times are RFC 3339 with an offset; ranges are half-open, `[start, stop)`; days, months and years are park-local.
-What is not known is null, never zero, and says why. Errors are problem details (RFC 9457).
-What you may not see does not exist: it is answered with 404.
-"""
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -123,17 +104,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="kawasan",
-        description=_DESCRIPTION,
-        version=installed_version(),
-        openapi_tags=_TAGS,
         generate_unique_id_function=_operation_id,
-        # The pages that FastAPI makes for these load from another host; they come with a later issue.
+        # Described by `describe`, and shown by a page of our own: what FastAPI makes for these loads from another host.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # Where it would redirect to is made of what the client calls this host.
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.openapi = cache(partial(describe, app))  # type: ignore[method-assign] # how FastAPI has it replaced
     add_problems(app)
     for router in (
         routes_registry.router,
@@ -153,7 +133,8 @@ def create_app(settings: Settings) -> FastAPI:
         routes_identity.router,
         routes_audit.router,
     ):
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(known_parameters)])
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(need_json), Depends(known_parameters)])
+    app.include_router(routes_openapi.router)
     app.include_router(routes_health.router)
     app.include_router(pages.router)
     app.include_router(doors.router)

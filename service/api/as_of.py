@@ -41,7 +41,7 @@ from kpi.weights import Weights, trailing_start, trailing_weights, weight_days
 from service.api.numbers import between, no_rows
 from service.api.onreading import NIGHTS, days_with_nights_before, receipt_columns, unstored
 from service.api.problem import refused
-from service.api.ranges import instant, now_us
+from service.api.ranges import DATE_TIME, instant, now_us
 from service.api.values import KpiColumns
 from store.context import read_context_as
 from store.corrections import read_corrections_of
@@ -60,7 +60,7 @@ def _as_of(
         str | None,
         Query(
             description="Answer from what was recorded by this instant (RFC 3339 with an offset) instead of by now.",
-            examples=["2026-02-03T08:00:00+07:00"],
+            json_schema_extra=DATE_TIME,
         ),
     ] = None,
 ) -> int | None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "AmountSeries",
@@ -21,6 +21,7 @@ __all__ = [
     "ReferenceUsed",
     "RejectionAnswer",
     "TenantAnswer",
+    "WithdrawalRequest",
 ]
 
 
@@ -289,3 +290,12 @@ class HealthAnswer(_Answer):
     checks: dict[str, Any] = {}
     system: dict[str, str] = {}
     """How ingest, engine and broker are, in words."""
+
+
+class WithdrawalRequest(BaseModel):
+    """Why something that was entered is taken back."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    why: str = Field(max_length=1000, pattern=r"^[^\x00]*$")
+    """The reason; it stays with what was taken back."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import get_contextvars
 
 from domain.errors import DataError, InputError, NotAllowed, Overtaken, ParkError, Unavailable
+from service.api.methods import allowed_methods
 from service.api.requests import REQUEST_ID
 
 __all__ = [
@@ -135,7 +136,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     detail = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = f"there is nothing at {request.scope['path']}"
-    return _answer(request.scope["path"], error.status_code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = allowed_methods(request)
+        detail = f"{request.method} cannot be sent to {request.scope['path']}; allowed are {headers['Allow']}"
+    return _answer(request.scope["path"], error.status_code, detail, headers=headers)
 
 
 class FailuresMiddleware:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from fastapi import Depends, Query
+from pydantic.config import JsonDict
 
 from domain.errors import InputError
 from domain.registry import Park
@@ -16,6 +17,7 @@ from domain.time import DAY_US, HOUR_US, IntArray, Level, from_datetime, level_e
 from service.api.problem import refused
 
 __all__ = [
+    "DATE_TIME",
     "MOST_PERIODS",
     "SHORTEST_US",
     "LevelName",
@@ -31,6 +33,9 @@ __all__ = [
 
 MOST_PERIODS = 10_000
 """How many intervals one answer may hold."""
+
+DATE_TIME: JsonDict = {"format": "date-time"}
+"""What the description of the API says of a text that :func:`instant` reads."""
 
 _EARLIEST_US = from_datetime(datetime(1970, 1, 1, tzinfo=UTC))
 _LATEST_US = from_datetime(datetime(2200, 1, 1, tzinfo=UTC))
@@ -96,11 +101,9 @@ def instant(name: str, text: str) -> int:
 def _span(longest_days: float | None = None) -> Callable[[str, str], Span]:
     def read(
         start: Annotated[
-            str, Query(description="First instant, RFC 3339 with an offset.", examples=["2026-01-31T00:00:00+07:00"])
+            str, Query(description="First instant, RFC 3339 with an offset.", json_schema_extra=DATE_TIME)
         ],
-        stop: Annotated[
-            str, Query(description="End of the range, not included.", examples=["2026-02-01T00:00:00+07:00"])
-        ],
+        stop: Annotated[str, Query(description="End of the range, not included.", json_schema_extra=DATE_TIME)],
     ) -> Span:
         span = Span(start_us=instant("start", start), stop_us=instant("stop", stop))
         if span.start_us >= span.stop_us:

@@ -10,7 +10,7 @@ from service.api.access import Asker
 from service.api.cursors import Pager, paged
 from service.api.identitymodels import AuditAnswer, AuditPage
 from service.api.problem import Problem
-from service.api.ranges import instant
+from service.api.ranges import DATE_TIME, instant
 from service.api.services import Database
 from store.audit import read_audit
 from store.users import UserRole
@@ -21,8 +21,17 @@ router = APIRouter(tags=["identity"])
 
 _READERS = frozenset({UserRole.ADMIN, UserRole.AUDITOR})
 
-Moment = Annotated[str | None, Query(max_length=40, description="RFC 3339 with an offset.")]
-Word = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Start = Annotated[
+    str | None,
+    Query(max_length=40, description="First instant, RFC 3339 with an offset.", json_schema_extra=DATE_TIME),
+]
+Stop = Annotated[
+    str | None, Query(max_length=40, description="End of the range, not included.", json_schema_extra=DATE_TIME)
+]
+Who = Annotated[
+    str | None, Query(max_length=200, pattern=r"^[^\x00]*$", description="Only what this user did, or tried to.")
+]
+Word = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$", description="Only acts of this name.")]
 
 
 @router.get("/audit")
@@ -30,9 +39,9 @@ async def list_audit(
     conn: Database,
     user: Asker,
     *,
-    start: Moment = None,
-    stop: Moment = None,
-    who: Word = None,
+    start: Start = None,
+    stop: Stop = None,
+    who: Who = None,
     act: Word = None,
     outcome: Annotated[Literal["done", "refused"] | None, Query(description="Only what had this outcome.")] = None,
     pager: Annotated[Pager, paged(int)],

@@ -14,7 +14,7 @@ from domain.registry import OPERATOR, Registry
 from service.api.access import Asker
 from service.api.cursors import Pager, paged
 from service.api.problem import not_found, refused
-from service.api.ranges import instant
+from service.api.ranges import DATE_TIME, instant
 from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.context import tenant_id_of
@@ -28,10 +28,23 @@ router = APIRouter(tags=["inputs"], route_class=RepeatableRoute)
 
 _MOST = 10_000
 
-ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63, examples=["karawang"])]
+ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63)]
 TenantKey = Annotated[str | None, Query(description="Key of a tenant; `_park` is the whole park.", max_length=63)]
-SeriesKey = Annotated[str | None, Query(description="Key of a series, for example `production_t`.", max_length=63)]
-Bound = Annotated[str | None, Query(description="RFC 3339 with an offset; without it there is no such bound.")]
+SeriesKey = Annotated[
+    str | None,
+    Query(
+        description="Key of a series, for example `production_t`.",
+        max_length=63,
+        json_schema_extra={"enum": [*CONTEXTS]},
+    ),
+]
+Start = Annotated[
+    str | None,
+    Query(description="First instant, RFC 3339 with an offset; none: from the beginning.", json_schema_extra=DATE_TIME),
+]
+Stop = Annotated[
+    str | None, Query(description="End of the range, not included; none: to the end.", json_schema_extra=DATE_TIME)
+]
 History = Annotated[bool, Query(description="Also what newer versions took the place of, with who and when.")]
 
 
@@ -114,8 +127,8 @@ async def list_values(
     *,
     tenant: TenantKey = None,
     series: SeriesKey = None,
-    start: Bound = None,
-    stop: Bound = None,
+    start: Start = None,
+    stop: Stop = None,
     history: History = False,
     pager: Annotated[Pager, paged(str, str, datetime, int, most=_MOST, usual=1000)],
 ) -> list[ContextAnswer]:

@@ -17,8 +17,9 @@ from service.api.corrections import CorrectionAnswer, correction_answer
 from service.api.cursors import Pager, paged
 from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import correction_table
+from service.api.models import WithdrawalRequest
 from service.api.problem import not_found, refused
-from service.api.ranges import instant
+from service.api.ranges import DATE_TIME, instant
 from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.series import Seen
 from service.api.services import Database, Serving
@@ -43,9 +44,15 @@ Keys = Annotated[
         max_length=50,
     ),
 ]
-Start = Annotated[str | None, Query(description="First instant, RFC 3339 with an offset; none: from the beginning.")]
-Stop = Annotated[str | None, Query(description="End of the range, not included; none: to the end.")]
+Start = Annotated[
+    str | None,
+    Query(description="First instant, RFC 3339 with an offset; none: from the beginning.", json_schema_extra=DATE_TIME),
+]
+Stop = Annotated[
+    str | None, Query(description="End of the range, not included; none: to the end.", json_schema_extra=DATE_TIME)
+]
 Number = Annotated[int, Path(description="Id of a correction.", ge=1, le=2**63 - 1)]
+Instant = Annotated[str, Field(max_length=64, json_schema_extra=DATE_TIME)]
 
 
 class _Shape(BaseModel):
@@ -60,11 +67,11 @@ class CorrectionRequest(_Shape):
     action: Action
     """`set`: the value at one instant, whether a reading stands there or not. `choose`: one of the values that claim
     an instant. `void`: no reading of a range counts."""
-    ts: str | None = Field(default=None, max_length=64)
+    ts: Instant | None = None
     """The instant of a set or a choice, RFC 3339 with an offset."""
-    from_: str | None = Field(default=None, alias="from", max_length=64)
+    from_: Instant | None = Field(default=None, alias="from")
     """First instant of a void."""
-    to: str | None = Field(default=None, max_length=64)
+    to: Instant | None = None
     """Last instant of a void, included."""
     value: float | None = None
     """In the channel's unit, before the multiplier, as its device shows it."""
@@ -72,12 +79,6 @@ class CorrectionRequest(_Shape):
     """The reason."""
     replace: bool = False
     """Take the place of a set that is in force at the same instant."""
-
-
-class WithdrawalRequest(_Shape):
-    """Why a correction is taken back."""
-
-    why: str = Field(max_length=1000, pattern=r"^[^\x00]*$")
 
 
 class ClaimAnswer(_Shape):

@@ -16,7 +16,7 @@ from service.api.episodes import episode_answers, episode_report, report_table
 from service.api.forms import FORMS, AskedForm, TableResponse
 from service.api.lists import episode_table
 from service.api.problem import not_found
-from service.api.ranges import SpanQuery, instant
+from service.api.ranges import DATE_TIME, SpanQuery, instant
 from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.routes_alarms import Categories, Number, RuleKey, TargetKey
 from service.api.routes_registry import ParkKey, registries_of
@@ -36,7 +36,7 @@ Start = Annotated[
     Path(
         description="Start of the episode, RFC 3339 with an offset, or any moment of it: late data may have moved its start.",
         max_length=64,
-        examples=["2026-10-05T03:15:00Z"],
+        json_schema_extra=DATE_TIME,
     ),
 ]
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 
 from domain.time import HOUR_US
 from service.api.access import identity_of_cookie, user_of_token
@@ -35,7 +35,11 @@ async def is_alive() -> HealthAnswer:
     return HealthAnswer(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": HealthAnswer, "description": "It cannot work now."}})
+@router.get(
+    "/readyz",
+    response_model=HealthAnswer,
+    responses={503: {"model": HealthAnswer, "description": "It cannot work now."}},
+)
 async def is_ready(services: Working) -> Response:
     """
     Whether requests can be answered: the database answers, its schema is of this version, and ingest and engine are not
@@ -47,7 +51,7 @@ async def is_ready(services: Working) -> Response:
     return JSONResponse(body.model_dump(), status_code=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def show_metrics(request: Request, services: Working) -> Response:
     """
     Metrics for Prometheus, with the token of an operator, auditor or admin; with that also what ingest counted in its ledger.

@@ -21,7 +21,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["identity"], route_class=RepeatableRoute)
 
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Path(description="Its id, as the list shows it.", ge=1, le=2**31 - 1)]
 
 
 @router.get("/me")

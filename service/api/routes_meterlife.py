@@ -23,8 +23,9 @@ from domain.meterlife import (
 from domain.parkentries import modulus_of
 from domain.registry import Exchange, Meter, Registry
 from service.api.access import Asker
+from service.api.models import WithdrawalRequest
 from service.api.problem import not_found
-from service.api.ranges import instant, now_us
+from service.api.ranges import DATE_TIME, instant, now_us
 from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.meterlife import channel_of, checked, find_meter, odd
@@ -37,7 +38,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["registry"], prefix="/meters/{park}/{tenant}/{meter}", route_class=RepeatableRoute)
 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
-Moment = Annotated[str, Field(max_length=64, description="RFC 3339 with an offset.")]
+Moment = Annotated[str, Field(max_length=64, description="RFC 3339 with an offset.", json_schema_extra=DATE_TIME)]
 Quantity = Annotated[str, Field(max_length=63)]
 Digits = Annotated[int | None, Field(ge=1, le=15)]
 Number = Annotated[int, Path(description="Number of the fact, as the life shows it.", ge=1, le=2**31 - 1)]
@@ -108,12 +109,6 @@ class OutageRequest(_Shape):
     """Take the place of an outage that was entered with the same beginning, to end it for example."""
 
 
-class WithdrawalRequest(_Shape):
-    """Why a fact is taken back."""
-
-    why: Text
-
-
 class LifeAnswer(_Shape):
     """A fact in the life of a meter."""
 
@@ -155,9 +150,9 @@ class _Named:
 async def _named(
     conn: Database,
     user: Asker,
-    park: Annotated[str, Path(max_length=63)],
-    tenant: Annotated[str, Path(max_length=63)],
-    meter: Annotated[str, Path(max_length=63)],
+    park: Annotated[str, Path(description="Key of the park.", max_length=63)],
+    tenant: Annotated[str, Path(description="Key of the tenant.", max_length=63)],
+    meter: Annotated[str, Path(description="Key of the meter.", max_length=63)],
 ) -> _Named:
     registry = await read_registry(conn, user.name, park)
     found = None if registry is None else find_meter(registry, tenant, meter)
@@ -236,7 +231,7 @@ async def withdraw_meter_fact(
     user: Asker,
     named: Named,
     *,
-    kind: FactKind,
+    kind: Annotated[FactKind, Path(description="Of the fact, as the life shows it.")],
     number: Annotated[Number, Path(alias="id")],
     asked: WithdrawalRequest,
 ) -> LifeAnswer:

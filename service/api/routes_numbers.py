@@ -29,7 +29,7 @@ from service.api.readingpages import Seen, Thinned, read_page, read_thinned
 from service.api.routes_registry import ParkKey, registries_of
 from service.api.series import KpiSought, amount_table, kpi_table, reading_table
 from service.api.services import Database, Services, Serving
-from service.api.subjects import find_subject, may_see_kpi, park_of
+from service.api.subjects import SUBJECT, find_subject, may_see_kpi, park_of
 from service.api.values import kpi_values
 from service.formats import Form
 from store.queries import read_amounts
@@ -50,7 +50,6 @@ ChannelKeys = Annotated[
         description="Key of a channel, `park/tenant/meter/quantity`; may be given up to 50 times.",
         min_length=1,
         max_length=_MOST_CHANNELS,
-        examples=["karawang/_park/wwtp_outlet/ph"],
     ),
 ]
 KpiKey = Annotated[str, Path(alias="key", description="Key in the catalogue.", max_length=200)]
@@ -59,7 +58,7 @@ SubjectQuery = Annotated[
     Query(
         description="`park:KEY`, `tenant:PARK/TENANT` or `meter:PARK/TENANT/METER`.",
         max_length=300,
-        examples=["park:karawang"],
+        json_schema_extra=SUBJECT,
     ),
 ]
 

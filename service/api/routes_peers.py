@@ -11,8 +11,8 @@ from kpi.catalogue import for_registry
 from service.api.access import Asker
 from service.api.problem import not_found, refused
 from service.api.services import Database
-from service.api.subjects import find_subject, may_see_kpi, park_of
-from service.periods import month_of
+from service.api.subjects import SUBJECT, find_subject, may_see_kpi, park_of
+from service.periods import MONTH, month_of
 from store.peers import read_peer_rank
 from store.queries import read_registry
 
@@ -20,11 +20,11 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["numbers"])
 
-KpiKey = Annotated[str, Path(description="Key in the catalogue.", max_length=200, examples=["electricity_intensity_t"])]
+KpiKey = Annotated[str, Path(description="Key in the catalogue.", max_length=200)]
 SubjectQuery = Annotated[
-    str, Query(description="A tenant, `tenant:PARK/TENANT`.", max_length=300, examples=["tenant:karawang/alpha"])
+    str, Query(description="A tenant, `tenant:PARK/TENANT`.", max_length=300, json_schema_extra=SUBJECT)
 ]
-Month = Annotated[str, Query(description="Park-local month that was closed.", max_length=7, examples=["2026-10"])]
+Month = Annotated[str, Query(description="Park-local month that was closed.", max_length=7, json_schema_extra=MONTH)]
 
 
 class PeerAnswer(BaseModel):

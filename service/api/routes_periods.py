@@ -16,7 +16,7 @@ from service.api.problem import not_found
 from service.api.repeats import REPEATABLE, RepeatableRoute
 from service.api.services import Database
 from service.api.subjects import named_subjects
-from service.periods import month_of
+from service.periods import MONTH, month_of
 from store.closing import ClosedKpi, ClosedPeriod, close_period_as, read_closed_kpis, read_closed_periods
 from store.queries import read_registry
 from store.users import User
@@ -25,8 +25,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["numbers"], route_class=RepeatableRoute)
 
-ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63, examples=["karawang"])]
-Month = Annotated[str, Path(description="Park-local month.", max_length=7, examples=["2026-10"])]
+ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63)]
+Month = Annotated[str, Path(description="Park-local month.", max_length=7, json_schema_extra=MONTH)]
 
 
 class _Shape(BaseModel):
@@ -38,7 +38,7 @@ class ClosingRequest(_Shape):
 
     park: str = Field(max_length=63)
     """Key of the park."""
-    month: str = Field(max_length=7, examples=["2026-10"])
+    month: str = Field(max_length=7, examples=["2026-03"], json_schema_extra=MONTH)
     """Park-local month."""
     note: str = Field(default="", max_length=500)
     """Why, or what for."""

@@ -17,8 +17,11 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["inputs"])
 
-ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63, examples=["karawang"])]
-Kind = Annotated[str | None, Query(description=f"One of {', '.join(KINDS)}; without it, all.", max_length=20)]
+ParkKey = Annotated[str, Query(description="Key of a park.", max_length=63)]
+Kind = Annotated[
+    str | None,
+    Query(description="Only of this kind; without it, all.", max_length=20, json_schema_extra={"enum": [*KINDS]}),
+]
 History = Annotated[bool, Query(description="Also what newer versions took the place of.")]
 
 

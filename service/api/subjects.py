@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pydantic.config import JsonDict
+
 from domain.frames import Subject, SubjectKind
 from domain.quantities import CONCENTRATIONS
 from domain.registry import Meter, Registry
 from service.api.problem import not_found, refused
 from store.users import User, UserRole
 
-__all__ = ["Named", "find_subject", "is_about_discharge", "may_see_kpi", "named_subjects", "park_of"]
+__all__ = ["SUBJECT", "Named", "find_subject", "is_about_discharge", "may_see_kpi", "named_subjects", "park_of"]
+
+SUBJECT: JsonDict = {"pattern": "^(park:[^/]+|tenant:[^/]*/[^/]*|meter:[^/]*/[^/]*/[^/]*)$"}
+"""What the description of the API says of a text that names a subject."""
 
 _SHAPES = {SubjectKind.PARK: 1, SubjectKind.TENANT: 2, SubjectKind.METER: 3}
 # Written out for loads: `load_factor` begins like one and is about electricity.

@@ -1,14 +1,20 @@
-"""The JSON schemas that docs/schemas holds; `python -m tests.support.schemas` writes them anew."""
+"""The schemas that docs/ holds, and the description of the API; `python -m tests.support.schemas` writes them anew."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from domain.mapping import mapping_schema
 from domain.referencefile import reference_schema
 from ingest import json_schema
+from service.api import create_app
+from service.settings import Settings
 
-FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
+DOCS = Path(__file__).parents[2] / "docs"
+FOLDER = DOCS / "schemas"
+OPENAPI = DOCS / "openapi.json"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -19,6 +25,11 @@ def schemas() -> dict[str, dict[str, Any]]:
     }
 
 
+def openapi() -> dict[str, Any]:
+    """The description of the API, as a server serves it."""
+    return create_app(Settings(database_url=SecretStr("postgresql://nobody@localhost/none"))).openapi()
+
+
 def text_of(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -27,3 +38,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, schema in schemas().items():
         (FOLDER / name).write_text(text_of(schema), encoding="utf-8")
+    OPENAPI.write_text(text_of(openapi()), encoding="utf-8")
