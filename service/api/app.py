@@ -43,7 +43,7 @@ from service.api.requests import RequestsMiddleware
 from service.api.services import open_services
 from service.api.strict import known_parameters
 from service.settings import Settings
-from service.web import account, doors, pages
+from service.web import account, docs, doors, pages
 
 __all__ = ["create_app"]
 
@@ -139,6 +139,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     app.include_router(doors.router)
     app.include_router(account.router)
+    app.include_router(docs.router)
     app.mount("/static", StaticFiles(directory=Path(str(files("service.web") / "static"))), name="static")
     # The last added is the outermost.
     app.add_middleware(EtagMiddleware)
