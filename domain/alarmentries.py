@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, field_validator
 
 from domain.alarms import Category, Schedule, Severity
 from domain.notifications import Contact, Quiet, Way
-from domain.shapes import Key, Shape
+from domain.shapes import Key, Moment, Shape
 from domain.watchentries import WATCH_SHAPES, Measure, WatchEntry
 
 __all__ = [
@@ -114,7 +114,7 @@ class AlarmEntry(Shape):
     """Known time back within before it is cleared. [s]"""
     merge_gap_s: Seconds | None = None
     """Exceedances no further apart than this are one episode; None: two windows (of months none). [s]"""
-    latching: bool = False
+    latching: StrictBool = False
     """Whether it stays until somebody resets it, even acknowledged and back within."""
     realarm_s: int | None = Field(default=None, ge=60, le=_LONGEST_S)
     """Raised anew when it has been active and acknowledged for so long; None: never. [s]"""
@@ -130,10 +130,10 @@ class AlarmEntry(Shape):
     action: _Text = ""
     """What is to be done."""
     tell: tuple[TellEntry, ...] = ()
-    valid_from: AwareDatetime | None = None
+    valid_from: Moment | None = None
     """None: as long as the park."""
-    valid_to: AwareDatetime | None = None
-    enabled: bool = True
+    valid_to: Moment | None = None
+    enabled: StrictBool = True
     """Whether it is evaluated at all."""
 
     @property

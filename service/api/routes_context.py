@@ -11,6 +11,7 @@ from domain.context import CONTEXTS
 from domain.contextentries import ContextEntry, ContextMistake, context_entry
 from domain.errors import InputError
 from domain.registry import OPERATOR, Registry
+from domain.shapes import Strict
 from service.api.access import Asker
 from service.api.cursors import Pager, paged
 from service.api.problem import not_found, refused
@@ -61,7 +62,7 @@ class EnteredValue(_Shape):
     start: str = Field(max_length=40, examples=["2026-10"])
     """RFC 3339 with an offset; or, without `stop`, a local year, month or day, meant whole: 2026, 2026-10, 2026-10-31."""
     stop: str | None = Field(default=None, max_length=40)
-    value: float | None
+    value: Strict | None
     """In the unit of the series; null withdraws what was entered for this time."""
     note: str = Field(default="", max_length=500)
     """Where the number is from."""

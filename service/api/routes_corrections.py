@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from psycopg import AsyncConnection
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from domain.corrections import Action, Conflict
 from domain.registry import Channel, Registry
+from domain.shapes import Strict
 from domain.time import from_datetime
 from service.api.access import Asker
 from service.api.corrections import CorrectionAnswer, correction_answer
@@ -73,11 +74,11 @@ class CorrectionRequest(_Shape):
     """First instant of a void."""
     to: Instant | None = None
     """Last instant of a void, included."""
-    value: float | None = None
+    value: Strict | None = None
     """In the channel's unit, before the multiplier, as its device shows it."""
     why: str = Field(max_length=1000, pattern=r"^[^\x00]*$")
     """The reason."""
-    replace: bool = False
+    replace: StrictBool = False
     """Take the place of a set that is in force at the same instant."""
 
 

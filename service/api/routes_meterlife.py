@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from psycopg import AsyncConnection
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from domain.meterlife import (
     DeviceEntry,
@@ -22,6 +22,7 @@ from domain.meterlife import (
 )
 from domain.parkentries import modulus_of
 from domain.registry import Exchange, Meter, Registry
+from domain.shapes import Strict
 from service.api.access import Asker
 from service.api.models import WithdrawalRequest
 from service.api.problem import not_found
@@ -40,7 +41,7 @@ router = APIRouter(tags=["registry"], prefix="/meters/{park}/{tenant}/{meter}", 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Moment = Annotated[str, Field(max_length=64, description="RFC 3339 with an offset.", json_schema_extra=DATE_TIME)]
 Quantity = Annotated[str, Field(max_length=63)]
-Digits = Annotated[int | None, Field(ge=1, le=15)]
+Digits = Annotated[int | None, Field(ge=1, le=15, strict=True)]
 Number = Annotated[int, Path(description="Number of the fact, as the life shows it.", ge=1, le=2**31 - 1)]
 
 
@@ -51,7 +52,7 @@ class _Shape(BaseModel):
 class _Request(_Shape):
     note: Text = ""
     """What people should know of it later."""
-    replace: bool = False
+    replace: StrictBool = False
     """Take the place of what people entered for the same moment."""
 
 
@@ -59,17 +60,17 @@ class RegisterRequest(_Shape):
     """One register of the meter, as its index was at the exchange; before the multiplier, in the channel's unit."""
 
     quantity: Quantity
-    closing: float
+    closing: Strict
     """Of the device taken down."""
-    opening: float
+    opening: Strict
     """Of the device put up."""
     digits: Digits = None
     """Digits of the new register; null: as before."""
-    digit_value: float = Field(default=1.0, gt=0)
+    digit_value: Strict = Field(default=1.0, gt=0)
     """What one count of its lowest digit means."""
-    resolution: float | None = None
+    resolution: Strict | None = None
     """The smallest step that the new device shows; null: as before."""
-    max_rate: float | None = None
+    max_rate: Strict | None = None
     """Largest plausible rate of the new device, per hour; null: as before."""
 
 
@@ -87,7 +88,7 @@ class MultiplierRequest(_Request):
 
     from_: Moment = Field(alias="from")
     quantity: Quantity
-    factor: float
+    factor: Strict
 
 
 class UnitRequest(_Request):
@@ -105,7 +106,7 @@ class OutageRequest(_Shape):
     to: Moment | None = None
     """Null: until further notice."""
     reason: str = Field(max_length=500, pattern=r"^[^\x00]*$")
-    replace: bool = False
+    replace: StrictBool = False
     """Take the place of an outage that was entered with the same beginning, to end it for example."""
 
 

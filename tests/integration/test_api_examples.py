@@ -91,3 +91,40 @@ async def test_a_month_beyond_the_calendar_is_refused(month: str, served_example
 
     assert (shown.status_code, closed.status_code) == (422, 422)
     assert "from 1970 to 2199" in shown.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "body"),
+    [
+        (
+            "meters/karawang/tirta-celup/stenters/multipliers",
+            "body.replace",
+            {"from": "2026-03-02T06:00:00+07:00", "quantity": "energy_import", "factor": 300, "replace": 0},
+        ),
+        (
+            "meters/karawang/tirta-celup/stenters/multipliers",
+            "body.factor",
+            {"from": "2026-03-02T06:00:00+07:00", "quantity": "energy_import", "factor": "300"},
+        ),
+        (
+            "parks/karawang/alarm-rules",
+            "body.entry.valid_from",
+            {
+                "entry": {
+                    "key": "much", "name": "Much", "category": "warning", "severity": "low", "above": 1,
+                    "watch": {"channel": "*/electricity/power"}, "valid_from": 1772400000,
+                }
+            },
+        ),
+    ],
+    ids=["number for yes or no", "text for a number", "number for a time"],
+)  # fmt: skip
+async def test_a_value_of_another_kind_than_described_is_refused(
+    path: str, place: str, body: dict[str, Any], served_example: Api
+) -> None:
+    headers = {"Authorization": f"Bearer {token_of('operator')}"}
+
+    answer = await served_example.client.post(f"/api/v1/{path}", json=body, headers=headers)
+
+    assert answer.status_code == 422
+    assert [mistake["place"] for mistake in answer.json()["errors"]] == [place]
