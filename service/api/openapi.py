@@ -228,18 +228,18 @@ def _complete(
     versioned, paged = _SEEN in names, "after" in names
     kept = method == "get" and "security" in operation and operation["operationId"] not in _STREAMS
     if kept:
-        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        operation.setdefault("parameters", []).append(dict(_IF_NONE_MATCH))
         answers["304"] = {"$ref": "#/components/responses/NotModified"}
     for status, answer in answers.items():
         if status.startswith("2"):
-            names = (
+            said = (
                 *(_RATES if "security" in operation else ()),
                 *(("ETag",) if versioned or kept else ()),
                 *(("Link",) if paged else ()),
             )
-            if names:
+            if said:
                 answer.setdefault("headers", {}).update(
-                    {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+                    {name: {"$ref": f"#/components/headers/{name}"} for name in said}
                 )
             if answer["description"] == "Successful Response":
                 answer["description"] = HTTPStatus(int(status)).phrase
