@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -21,6 +22,7 @@ from tests.support.isolation_walk import Ask, Case, answer_text, asks, operation
 from tests.support.served import Api
 from tests.support.streams import events_in
 from tests.support.two_parks import (
+    USERS,
     served_two_parks,
     token_of,
     two_parks_on_embedded,
@@ -253,7 +255,8 @@ async def test_what_one_user_was_answered_is_kept_from_others(two_parks_url: str
             await asyncio.sleep(0.01)
         for case in cases(two_parks_url):
             for ask in asks(app.openapi(), case):
-                if ask.method != "GET" or case.user != "tenant":
+                # To whoever may see it, a stream never ends; and no answer of it is kept.
+                if ask.method != "GET" or case.user != "tenant" or ask.path[0] == "/api/v1/live":
                     continue
                 seen = await answered(api, "operator", ask, 0)
                 etag = seen.headers.get("etag", '"none"')
@@ -404,6 +407,28 @@ async def test_the_database_itself_cuts_what_a_rule_says_of_others(two_parks_url
     assert [one.get("channel") for one in cut["suppress"]] == ["./power"]
     assert ("tell" in whole, "tell" in cut) == (True, False)
     assert {**whole, "tell": 0, "suppress": 0} == {**cut, "tell": 0, "suppress": 0}
+
+
+async def test_amounts_are_shown_of_the_channels_that_the_view_shows(two_parks_url: str) -> None:
+    with psycopg.connect(two_parks_url) as conn:
+        channels = {row[0] for row in conn.execute("SELECT DISTINCT channel_id FROM amount WHERE level = 0")}
+    all_time = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+    found: dict[str, set[int]] = {}
+    for user in USERS:
+        async with open_pool(two_parks_url, Role.API) as pool, pool.connection() as conn:
+            async with asking(conn, user):
+                cursor = await conn.execute("SELECT id FROM channel")
+                seen = {row[0] for row in await cursor.fetchall()} & channels
+            shown = set()
+            for one in channels:
+                cursor = await conn.execute(
+                    "SELECT 1 FROM shown_amounts(%s, %s, 0::smallint, %s, %s)", [user, one, *all_time]
+                )
+                shown |= {one} if await cursor.fetchall() else set()
+        found[user] = shown
+        assert shown == seen, user
+    assert set() < found["tenant"] < found["operator"] < found["admin"] == channels
+    assert set() < found["officer"] < found["operator"]
 
 
 def test_times_of_the_walk_are_ones_at_which_something_was(two_parks_url: str) -> None:
