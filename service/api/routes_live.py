@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from domain.registry import Registry
@@ -11,7 +12,7 @@ from service.api.access import Owner
 from service.api.board import EVERYTHING, Kind, Selection
 from service.api.problem import not_found
 from service.api.services import Services, Serving
-from service.api.subjects import find_subject, park_of
+from service.api.subjects import SUBJECT, find_subject, park_of
 from store.queries import read_registries
 from store.users import User
 
@@ -35,17 +36,16 @@ Wanted = Annotated[str, Query(min_length=1, max_length=300)]
 async def stream_live(  # noqa: PLR0917 - what the framework hands over
     owner: Owner,
     services: Serving,
-    park: Annotated[list[Wanted], Query(description="Only what is in these parks.", max_length=100)] = [],  # noqa: B006 - FastAPI copies it
+    park: Annotated[list[Wanted], Query(description="Only what is in these parks.", max_length=20)] = [],  # noqa: B006 - FastAPI copies it
     subject: Annotated[
-        list[Wanted],
+        list[Annotated[Wanted, Field(json_schema_extra=SUBJECT)]],
         Query(
             description="Only power and KPIs of these subjects, and readings and alarms of what is in them.",
-            max_length=100,
-            examples=[["tenant:karawang/textile"]],
+            max_length=50,
         ),
     ] = [],  # noqa: B006
     channel: Annotated[
-        list[Wanted], Query(description="Only readings of these channels, and alarms about them.", max_length=1000)
+        list[Wanted], Query(description="Only readings of these channels, and alarms about them.", max_length=100)
     ] = [],  # noqa: B006
     event: Annotated[list[Kind], Query(description="Only events of these names.", max_length=10)] = [],  # noqa: B006
     last_event_id: Annotated[

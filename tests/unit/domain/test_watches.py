@@ -505,7 +505,7 @@ def test_every_rule_of_the_example_park_watches_something() -> None:
         "device",
         "system",
     }
-    assert len(watches_of(registry, numbered(registry))) > 500
+    assert len(watches_of(registry, numbered(registry))) > 400
 
 
 def test_versions_of_a_park_file_are_counted() -> None:
