@@ -24,7 +24,7 @@ class HealthSample:
     """One measurement."""
 
     name: str
-    """`ingest_lag` [s], `disk_free` [0..1], `engine_lag` [s], `queue_rows` [1], `broker_connected` [0 or 1], `ingest_held` [1]."""
+    """`ingest_lag` [s], `disk_free` [0..1], `engine_lag` [s], `queue_rows` [1], `engine_cycle` [s], `broker_connected` [0 or 1], `ingest_held` [1]."""
     at_us: int
     """[us UTC]"""
     value: float

@@ -14,6 +14,7 @@ _OF_SYSTEM = {
     "ingest_lag": ("kawasan_ingest_lag_seconds", "Age of the newest reading, of the park where it is oldest."),
     "engine_lag": ("kawasan_engine_lag_seconds", "How long the oldest row waits for the engine."),
     "queue_rows": ("kawasan_engine_queue_rows", "Rows that wait for the engine."),
+    "engine_cycle": ("kawasan_engine_cycle_seconds", "The longest cycle of the engine within the last minute."),
     "disk_free": ("kawasan_disk_free_ratio", "Free share of the disk that holds the data."),
     "broker_connected": ("kawasan_ingest_broker_connected", "Whether ingest has its subscription."),
     "ingest_held": ("kawasan_ingest_messages_waiting", "Messages that ingest took and has not acknowledged."),

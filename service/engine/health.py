@@ -20,12 +20,14 @@ EVERY_US = 60 * SECOND_US
 """How often it is measured. [us]"""
 
 
-def measure_health(conn: Connection[Any], registry: Registry, now_us: int, folder: Path | None = None) -> int:
+def measure_health(
+    conn: Connection[Any], registry: Registry, now_us: int, folder: Path | None = None, *, slowest_s: float = 0.0
+) -> int:
     """
     Measure this system for a park and store it; answers how many measurements are new.
 
     `ingest_lag` is the time since the park's newest reading, `engine_lag` that for which the oldest row waits in its queue,
-    `queue_rows` how many wait, `disk_free` the free share of the disk that holds `folder`. They stand for the minute that has
+    `queue_rows` how many wait, `engine_cycle` the longest cycle since it was measured last, `disk_free` the free share of the disk that holds `folder`. They stand for the minute that has
     begun, so that several engines of a park measure it once.
 
     Parameters
@@ -34,6 +36,8 @@ def measure_health(conn: Connection[Any], registry: Registry, now_us: int, folde
         The clock. [us UTC]
     folder : Path, optional
         Where data is stored; None: not on this machine.
+    slowest_s : float
+        The longest cycle since the last time. [s]
 
     Raises
     ------
@@ -42,7 +46,7 @@ def measure_health(conn: Connection[Any], registry: Registry, now_us: int, folde
     """
     at_us = now_us - now_us % EVERY_US
     rows, oldest_s = pending_spans(conn, registry.park.id)
-    found = {"queue_rows": float(rows), "engine_lag": oldest_s}
+    found = {"queue_rows": float(rows), "engine_lag": oldest_s, "engine_cycle": slowest_s}
     _, heard_us = newest(conn, np.array([channel.id for channel in registry.channels], dtype=np.int32))
     if len(heard_us):
         found["ingest_lag"] = max(0.0, (now_us - int(heard_us.max())) / SECOND_US)

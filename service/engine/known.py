@@ -72,6 +72,8 @@ class Known:
         """How much a cycle takes from the queue."""
         self.measured_us = 0
         """When this system measured its health last. [us UTC]"""
+        self.slowest_s = 0.0
+        """The longest cycle since then. [s]"""
         self.told: set[int] = set()
         """Steps that people made of which whoever is to be told was told, by their numbers in the journal."""
         self.remembers = False

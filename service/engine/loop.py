@@ -96,6 +96,7 @@ def _work(
             mine = known.setdefault(park.id, Known())
             done = run_cycle(conn, park, cycle_rows=cycle_rows, now_us=_now_us(), known=mine)
             busy |= done.remaining and done.spans > 0
+            mine.slowest_s = max(mine.slowest_s, done.seconds)
             if done.spans:
                 _log.info("cycle", park=park.key, spans=done.spans, faults=done.faults, seconds=done.seconds)
             _look_after(conn, park, mine, folder)
@@ -110,8 +111,8 @@ def _look_after(conn: Connection[Any], park: Park, known: Known, folder: Path | 
     now_us = _now_us()
     known.renew(conn, park)
     if now_us // EVERY_US > known.measured_us // EVERY_US:
-        measure_health(conn, known.plan.registry, now_us, folder)
-        known.measured_us = now_us
+        measure_health(conn, known.plan.registry, now_us, folder, slowest_s=known.slowest_s)
+        known.measured_us, known.slowest_s = now_us, 0.0
     try:
         run_timers(conn, park, known, now_us)
     except (ParkError, ArithmeticError, LookupError, TypeError, ValueError) as error:

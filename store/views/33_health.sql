@@ -2,7 +2,7 @@
 -- of an hour, as the worst of the parks has it: a lag at its greatest, what is free or connected at its least.
 CREATE VIEW api.health WITH (security_barrier) AS
 SELECT n.name, min(s.at) AS at, CASE WHEN n.is_good THEN min(s.value) ELSE max(s.value) END AS value
-FROM (VALUES ('ingest_lag', false), ('engine_lag', false), ('queue_rows', false), ('disk_free', true),
+FROM (VALUES ('ingest_lag', false), ('engine_lag', false), ('queue_rows', false), ('engine_cycle', false), ('disk_free', true),
              ('broker_connected', true), ('ingest_held', false)) AS n (name, is_good)
 CROSS JOIN LATERAL (
     SELECT w.at, w.value
