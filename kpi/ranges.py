@@ -62,6 +62,19 @@ class Ranges:
         """Some of the rows, by index or mask."""
         return Ranges(channel_id=self.channel_id[rows], from_us=self.from_us[rows], to_us=self.to_us[rows])
 
+    def split(self, start_us: int, stop_us: int) -> "tuple[Ranges, Ranges]":
+        """What of half-open stretches lies in `[start, stop)`, and what lies outside; those that lie across are cut. [us UTC]"""
+        inside = self._clipped(start_us, stop_us)
+        if len(inside) == len(self) and (inside.from_us == self.from_us).all() and (inside.to_us == self.to_us).all():
+            return self, self.take(np.zeros(0, dtype=np.int64))
+        limits = np.iinfo(np.int64)
+        return inside, joined(self._clipped(limits.min, start_us), self._clipped(stop_us, limits.max))
+
+    def _clipped(self, start_us: int, stop_us: int) -> "Ranges":
+        begin, end = np.maximum(self.from_us, start_us), np.minimum(self.to_us, stop_us)
+        some = begin < end
+        return Ranges(channel_id=self.channel_id[some], from_us=begin[some], to_us=end[some])
+
     def merged(self) -> "Ranges":
         """The same stretches, sorted, those of one channel that overlap or touch made one."""
         owner = self.merged_into()

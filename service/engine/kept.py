@@ -140,10 +140,6 @@ class Kept:
             inside = (frame.start_us >= self.start_us) & (frame.start_us < self.stop_us)
             self._drop(ranges, self._key(frame.channel_id[inside], frame.start_us[inside]))
 
-    def holds(self, ranges: Ranges) -> bool:
-        """Whether all of some ranges lie in the stretch that is kept."""
-        return bool((ranges.from_us >= self.start_us).all() and (ranges.to_us <= self.stop_us).all())
-
     def _drop(self, ranges: Ranges, keys: IntArray) -> None:
         """Take out the rows inside ranges whose keys are not among some."""
         first, last = self._places(ranges)

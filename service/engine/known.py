@@ -17,11 +17,12 @@ from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.atoms import Atoms
 from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
 from kpi.ranges import Ranges
+from kpi.rows import taken_amounts
 from kpi.weights import Weights
 from service.engine.figures import changed_figures
 from service.engine.gathered import Gathered
 from service.engine.inputs import Inputs
-from service.engine.kept import Kept
+from service.engine.kept import Difference, Kept
 from service.engine.pace import Pace
 from service.engine.plan import Plan
 from service.engine.watching import Watching, watching_of
@@ -288,30 +289,21 @@ class Known:
 
     def write(self, conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
         """Make the amounts of some ranges, which are merged, equal to a frame: those that are stored and those that are kept."""
-        mine = [kept for (level, _), kept in self._kept.items() if level is frame.level]
-        if self._window is not None and frame.level is Level.DAY:
-            mine.append(self._window)
         if self._gathered is not None and frame.level is Level.BASE:
             self._gathered.forget(ranges)
-        whole = next((kept for kept in mine if kept.holds(ranges)), None)
-        found = None if whole is None else whole.difference(ranges, frame)
-        if found is None or found.gone:
-            write_amounts(
-                conn,
-                frame,
-                (ranges.channel_id, ranges.from_us, ranges.to_us),
-                computed_at_us=stamp.computed_at_us,
-                ticked_to_us=stamp.ticked_to_us,
-            )
-        else:
-            # All that is stored is known, so the database has nothing to compare.
-            rows = np.sort(np.concatenate([found.changed, found.fresh]))
-            late = self._final(frame, stamp)
-            late[found.fresh] = False
-            behind(conn, put_amounts, conn, frame, rows, late[rows], computed_at_us=stamp.computed_at_us)
-        for kept in mine:
-            one = found if kept is whole and found is not None else kept.difference(ranges, frame)
-            kept.replace(ranges, frame, one, self._final(frame, stamp)[one.changed])
+        if self._window is not None and frame.level is Level.DAY:
+            self._replace(self._window, frame, ranges, stamp)
+        other, outside = frame, ranges
+        for kept in [kept for (level, _), kept in self._kept.items() if level is frame.level]:
+            # All that is stored there is known, so the database has nothing to compare.
+            inside, outside = outside.split(kept.start_us, kept.stop_us)
+            if len(inside):
+                within = (other.start_us >= kept.start_us) & (other.start_us < kept.stop_us)
+                whole = bool(within.all())
+                self._write_kept(conn, kept, other if whole else taken_amounts(other, within), inside, stamp)
+                other = taken_amounts(other, ~within)
+        if len(outside):
+            _write_all(conn, other, outside, stamp)
         if frame.level is Level.DAY and len(ranges):
             if int(ranges.from_us.min()) < self._open_us:
                 self._weights.clear()
@@ -319,6 +311,22 @@ class Known:
                 touched = ranges.channel_id[(ranges.from_us < stop_us) & (ranges.to_us > start_us)]
                 if len(touched):
                     self._stale.setdefault((start_us, stop_us), []).append(touched)
+
+    def _write_kept(self, conn: Connection[Any], kept: Kept, frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
+        found = self._replace(kept, frame, ranges, stamp)
+        if found.gone:
+            _write_all(conn, frame, ranges, stamp)
+            return
+        rows = np.sort(np.concatenate([found.changed, found.fresh]))
+        late = self._final(frame, stamp)
+        late[found.fresh] = False
+        behind(conn, put_amounts, conn, frame, rows, late[rows], computed_at_us=stamp.computed_at_us)
+
+    def _replace(self, kept: Kept, frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> Difference:
+        """Make what is kept equal to a frame; answers what was different."""
+        found = kept.difference(ranges, frame)
+        kept.replace(ranges, frame, found, self._final(frame, stamp)[found.changed])
+        return found
 
     def _final(self, frame: AmountFrame, stamp: Stamp) -> NDArray[np.bool_]:
         park = self.plan.park
@@ -392,3 +400,13 @@ class Known:
                 self._coarse[key] = replaced_coarse(self._coarse[key], stale, fresh)
             parts.append(self._coarse[key])
         return parts
+
+
+def _write_all(conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
+    write_amounts(
+        conn,
+        frame,
+        (ranges.channel_id, ranges.from_us, ranges.to_us),
+        computed_at_us=stamp.computed_at_us,
+        ticked_to_us=stamp.ticked_to_us,
+    )
