@@ -11,6 +11,8 @@ and cycles are timed again; then a long import runs beside live batches, and the
 History is made in the database, row by row as the engine would have left it: days of every channel for the whole time;
 hours, base intervals and readings of every channel for the last days (`--full-days`), of every hundredth before that, so
 that each chunk is there. Run it by `make bench` or `python -m benchmarks.bench_engine [--channels N] [--import-readings N]`.
+A whole year's import (`--import-readings 14000000`) takes hours; it is watched for `--import-minutes`, with a line a minute
+on stderr, and then given up.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import statistics
 import sys
 import tempfile
@@ -59,6 +62,7 @@ CYCLE_ROWS = 200_000
 LIVE_EVERY_S = 5.0
 LIVE_BATCHES = 20
 """At least so many are written beside an import."""
+TOLD_EVERY_S = 60.0
 SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "4GB", "work_mem": "64MB", "autovacuum_naptime": "10s"}
 AMOUNTS_LEFT = "SELECT EXISTS (SELECT FROM span_queue WHERE channel_id IS NOT NULL)"
 DAYS_LEFT = "SELECT sum(extract(epoch FROM to_ts - from_ts) / 86400)::int FROM span_queue WHERE of_context"
@@ -158,11 +162,12 @@ def import_year(url: str, ids: list[int], readings: int) -> None:
                 break
 
 
-def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[str, Any]:
+def live_lag(url: str, registry: Registry, live: Live, readings: int, most_s: float) -> dict[str, Any]:
     """
     How old live readings are when their numbers are committed, while an import runs and until its amounts are computed.
 
-    The KPIs of the past days that it changed are made in between and after that; how many were is said too.
+    The KPIs of the past days that it changed are made in between and after that; how many are left is said too. After `most_s`
+    it is given up, and what was seen by then is said.
     """
     ids = [channel.id for channel in registry.channels if channel.id % SPARSE]
     stop, failed = threading.Event(), []
@@ -185,6 +190,7 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
     thread = threading.Thread(target=engine)
     lags, begun = [], time.perf_counter()
     imported_s = None
+    told, before_mb = 0, peak_mb()
     thread.start()
     importing.start()
     try:
@@ -194,8 +200,13 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
                 lags.append(_seconds_until_taken(conn, channels, ts_us, failed))
                 if importing.exitcode is not None and imported_s is None:
                     imported_s = time.perf_counter() - begun
+                spent_s = time.perf_counter() - begun
+                if spent_s > most_s:
+                    importing.terminate()
+                    break
                 if imported_s is not None and not _said(conn, AMOUNTS_LEFT, {}) and len(lags) >= LIVE_BATCHES:
                     break
+                told = _told(told, spent_s, cycles, lags)
                 time.sleep(max(0.0, LIVE_EVERY_S - lags[-1]))
             computed_s = time.perf_counter() - begun
             left = conn.execute(DAYS_LEFT).fetchone()
@@ -203,10 +214,11 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
         stop.set()
         thread.join()
         importing.join()
-    if importing.exitcode:
+    if importing.exitcode and computed_s <= most_s:
         raise RuntimeError("the import failed; see above")
     return {
         "readings": readings,
+        "given_up": computed_s > most_s,
         "import_s": round(imported_s or 0.0, 1),
         "observed_s": round(computed_s, 1),
         "past_days_left": None if left is None else int(left[0] or 0),
@@ -216,7 +228,23 @@ def live_lag(url: str, registry: Registry, live: Live, readings: int) -> dict[st
         "live_batches": len(lags),
         "lag_median_s": round(statistics.median(lags), 2),
         "lag_worst_s": round(max(lags), 2),
+        "peak_rss_mb": {"before": before_mb, "after": peak_mb()},
     }
+
+
+def _told(told: int, spent_s: float, cycles: list[float], lags: list[float]) -> int:
+    """Say once a minute how it goes; answers how many minutes were told of."""
+    minutes = int(spent_s // TOLD_EVERY_S)
+    if minutes > told:
+        note(
+            f"{minutes} min: {len(cycles)} cycles, lag {lags[-1]:.1f} s, worst {max(lags):.1f} s, {peak_mb()} MB at most"
+        )
+    return minutes
+
+
+def peak_mb() -> int:
+    """Most memory that this process, and the engine in it, has had. [MB]"""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _seconds_until_taken(conn: Connection[Any], channels: IntArray, ts_us: int, failed: list[Exception]) -> float:
@@ -282,7 +310,7 @@ def run(url: str, sizes: Sizes) -> dict[str, Any]:
     }
     if sizes.import_readings:
         note("importing")
-        result["import"] = live_lag(url, registry, live, sizes.import_readings)
+        result["import"] = live_lag(url, registry, live, sizes.import_readings, sizes.import_s)
     return result
 
 
@@ -294,6 +322,7 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=12, help="batches measured")
     parser.add_argument("--full-days", type=int, default=3, help="days stored in full; 35 takes an hour to lay out")
     parser.add_argument("--import-readings", type=int, default=500_000, help="14000000: a year of 27 channels; 0: none")
+    parser.add_argument("--import-minutes", type=float, default=30.0, help="after so long the import is given up")
     wanted = parser.parse_args()
     sizes = Sizes(
         channels=wanted.channels,
@@ -301,6 +330,7 @@ def main() -> None:
         batch=wanted.batch,
         cycles=wanted.cycles,
         import_readings=wanted.import_readings,
+        import_s=wanted.import_minutes * 60.0,
     )
     result: dict[str, Any] = {
         "benchmark": "engine",

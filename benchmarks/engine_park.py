@@ -65,6 +65,8 @@ class Sizes:
     batch: int
     cycles: int
     import_readings: int
+    import_s: float
+    """After so long the import is given up. [s]"""
 
 
 def park(channels: int) -> ParkFile:
