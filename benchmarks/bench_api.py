@@ -6,8 +6,9 @@ Requests per second for one day of 15-minute amounts of one channel, beside a ba
 - `kept`: kawasan, the answer kept from before and still valid, sent whole
 - `unchanged`: kawasan, with `If-None-Match`: 304
 
-Contestants take turns in short rounds, and medians are compared; the load is made by a process of its own
-(`benchmarks.api_load`). Latencies are those at half of the rate that was reached. One run, one JSON line.
+None of them leaves a line in a log for a request. Contestants take turns in short rounds, and medians are compared; the
+load is made by a process of its own (`benchmarks.api_load`). Latencies are those at half of the rate that was reached.
+One run, one JSON line.
 Run it by `make bench` or `python -m benchmarks.bench_api`.
 """
 
@@ -179,7 +180,7 @@ def main() -> None:
         migrate(url)
         note("laying out")
         fill(url, wanted.channels)
-        with server(url, KAWASAN_REQUESTS_PER_MIN="10000000") as (port, _):
+        with server(url, KAWASAN_REQUESTS_PER_MIN="10000000", KAWASAN_LOG_LEVEL="warning") as (port, _):
             body, tag = answer(port)
             with bare(body) as bare_port:
                 note("measuring")
