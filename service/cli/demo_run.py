@@ -31,13 +31,13 @@ from domain.registry import OPERATOR, Kind
 from service.cli.demo_context import enter_example_values
 from service.cli.demo_news import News, is_ready
 from service.cli.parks import apply_file, example_park
-from service.cli.processes import listening_socket
 from service.cli.references import apply_reference_file, example_references
 from service.cli.supervisor import Child, Supervisor
 from service.cli.users import new_token
 from service.embedded import PrivateBroker, PrivatePostgres
 from service.guard import Guard
 from service.identity.firstadmin import ADMIN, make_first_admin
+from service.listening import listening_socket
 from service.settings import PREFIX, Settings
 from store import Role, connect, load_registry, migrate
 from store.signalreads import newest

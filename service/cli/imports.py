@@ -13,8 +13,8 @@ from domain.errors import InputError
 from domain.mapping import TableMapping, TableMessage
 from domain.readings import Batch, Outcome
 from ingest import IngestMetrics, Told, Writer, import_rows
+from service.cli.ingesting import writer_of
 from service.cli.meters import File, Mapped, Rows, read_mapping, table_rows
-from service.cli.processes import writer_of
 from service.cli.progress import progress_bar
 from service.formats import Form, TableWriter
 from service.imports import Cells, Fates, LineNumbers

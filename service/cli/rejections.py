@@ -13,7 +13,7 @@ from domain.errors import InputError
 from domain.readings import Message, Reason
 from domain.time import from_datetime
 from ingest import IngestMetrics, Writer
-from service.cli.processes import writer_of
+from service.cli.ingesting import writer_of
 from service.logs import configure_logs
 from service.settings import load_settings
 from store import Role, connect

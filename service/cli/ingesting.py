@@ -1,43 +1,28 @@
-"""The processes that run for as long as the park does: ingest, engine, server."""
+"""The process that takes readings from the broker; and what decodes messages, for those that bring them in by other ways."""
 
-import errno
 import logging
-import socket
 import threading
 import time
-from pathlib import Path
-from typing import Annotated
 
-import typer
-import uvicorn
 from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.broker import BrokerAddress
-from domain.errors import InputError, Unavailable
+from domain.errors import Unavailable
 from domain.time import DAY_US, SECOND_US
 from ingest import Directory, IngestMetrics, Limits, MqttReceiver, Reception, Sink, Writer
-from service.api import create_app
-from service.engine import run_engine
 from service.logs import configure_logs
-from service.protocol import BoundedProtocol
 from service.settings import Settings, load_settings
-from service.stopping import stop_signals, watch_stdin
+from service.stopping import stop_signals
 from store import ReadingSink, Role, connect, load_registries
 from store.health import HealthSample, add_health
 from store.signals import Signals
 
-__all__ = ["engine", "ingest", "listening_socket", "serve", "writer_of"]
+__all__ = ["ingest", "writer_of"]
 
 _logger = logging.getLogger("kawasan.service")
 
 _REFRESH_S = 30.0
 _TELL_S = 30.0
-_GRACE_S = 3
-
-Host = Annotated[
-    str | None, typer.Option(envvar="KAWASAN_HOST", help="Address to listen on.", show_default="127.0.0.1")
-]
-Port = Annotated[int | None, typer.Option(envvar="KAWASAN_PORT", help="TCP port to listen on.", show_default="8321")]
 
 
 def ingest() -> None:
@@ -113,68 +98,3 @@ def _tell_health(url: str, receiver: MqttReceiver, stop: threading.Event) -> Non
         except Unavailable as error:
             _logger.warning("health cannot be written now", extra={"reason": str(error)})
         stop.wait(_TELL_S)
-
-
-def engine() -> None:
-    """Compute amounts and KPIs anew wherever readings, registry rows or time touched them."""
-    settings = load_settings()
-    configure_logs(settings, "engine")
-    with stop_signals() as stop:
-        run_engine(
-            settings.need_database(),
-            park_keys=settings.parks or None,
-            cycle_rows=settings.cycle_rows,
-            poll_s=settings.cycle_s,
-            stop=stop,
-            data_folder=settings.data_dir or Path(),
-        )
-    _logger.info("engine stopped")
-
-
-def serve(host: Host = None, port: Port = None) -> None:
-    """Answer the API and show the pages."""
-    settings = load_settings(host=host, port=port)
-    configure_logs(settings, "serve")
-    config = uvicorn.Config(
-        create_app(settings),
-        http=BoundedProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = uvicorn.Server(config)
-
-    def stop() -> None:
-        server.should_exit = True
-
-    watch_stdin(stop)
-    with listening_socket(settings.host, settings.port) as listening:
-        _logger.info("server runs", extra={"address": f"http://{settings.host}:{settings.port}"})
-        server.run(sockets=[listening])
-    if not server.started:
-        raise Unavailable("the server could not start; what it logged before says why")
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """
-    A socket that listens.
-
-    Raises
-    ------
-    Unavailable
-        Another program has the port.
-    InputError
-        The address is not one of this machine, or the port may not be had.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Unavailable(
-                f"port {port} of {host} is taken by another program; stop that, or choose another by --port"
-            ) from error
-        raise InputError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
