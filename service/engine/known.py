@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from domain.frames import AmountFrame, FloatArray, KpiFrame, SmallArray
 from domain.registry import Park, Registry
 from domain.time import DAY_US, IntArray, Level, level_edges
 from kpi.atoms import Atoms
-from kpi.coarse import Coarse, coarse_days, of_channels, replaced_coarse
+from kpi.coarse import Coarse
 from kpi.ranges import Ranges
 from kpi.rows import taken_amounts
 from kpi.weights import Weights
@@ -23,6 +23,7 @@ from service.engine.figures import changed_figures
 from service.engine.gathered import Gathered
 from service.engine.inputs import Inputs
 from service.engine.kept import Difference, Kept
+from service.engine.months import Months
 from service.engine.pace import Pace
 from service.engine.plan import Plan
 from service.engine.watching import Watching, watching_of
@@ -43,7 +44,6 @@ _BACK_US = 62 * DAY_US
 _BEFORE_US = 14 * DAY_US
 """So much more than what is asked for is read of amounts by day, if they are not kept anyway. [us]"""
 _NEVER_US = int(np.iinfo(np.int64).max)
-_MONTHS_KEPT = 40
 _CONTEXTS_KEPT = 8
 """Intervals whose entered values are read at the start of a cycle, because the last one needed them."""
 
@@ -89,8 +89,7 @@ class Known:
         self._years: Years | None = None
         self._gathered: Gathered | None = None
         self._window: Kept | None = None
-        self._coarse: dict[tuple[int, int], Coarse] = {}
-        self._stale: dict[tuple[int, int], list[SmallArray]] = {}
+        self._months: Months | None = None
         self._weights: dict[bytes, Weights] = {}
         self._written: dict[tuple[Level, int, int, bytes], KpiFrame] = {}
         self._contexts: dict[tuple[int, int], ContextFrame] = {}
@@ -141,8 +140,8 @@ class Known:
         if int(edges[-2]) != self._open_us:
             self._weights.clear()
             self._written.clear()
-            # That of the open month ends with the last day before the open one.
-            self._coarse = {key: one for key, one in self._coarse.items() if key[1] <= self._open_us - 2 * DAY_US}
+            if self._months is not None:
+                self._months.turn(self._open_us)
         self.earliest_us, self._open_us = int(edges[0]), int(edges[-2])
         passed = [key for key in self._kept if key[0] < Level.DAY and key[1] < self.earliest_us]
         passed += [key for key in self._kept if key[0] is Level.DAY and key[1] < self._open_us - 2 * _BACK_US]
@@ -163,8 +162,7 @@ class Known:
         self._hours.clear()
         self._years = None
         self.release()
-        self._coarse.clear()
-        self._stale.clear()
+        self._months = None
         self._weights.clear()
         self._written.clear()
         # Alarms that a cycle made are not there if it was not committed.
@@ -182,6 +180,13 @@ class Known:
         if self._years is None:
             self._years = Years(self.plan)
         return self._years
+
+    @property
+    def months(self) -> Months:
+        """Amounts over months in few cells."""
+        if self._months is None:
+            self._months = Months(self.plan)
+        return self._months
 
     def watching(self, conn: Connection[Any]) -> Watching:
         """The watches of its rules; alarms that are missing are made, in the caller's transaction."""
@@ -307,10 +312,7 @@ class Known:
         if frame.level is Level.DAY and len(ranges):
             if int(ranges.from_us.min()) < self._open_us:
                 self._weights.clear()
-            for start_us, stop_us in self._coarse:
-                touched = ranges.channel_id[(ranges.from_us < stop_us) & (ranges.to_us > start_us)]
-                if len(touched):
-                    self._stale.setdefault((start_us, stop_us), []).append(touched)
+            self.months.note(ranges)
 
     def _write_kept(self, conn: Connection[Any], kept: Kept, frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
         found = self._replace(kept, frame, ranges, stamp)
@@ -373,33 +375,14 @@ class Known:
 
     def keep_coarse(self, conn: Connection[Any], start_us: int, stop_us: int) -> bool:
         """Have a month's amounts in few cells at hand, if it lies before the open day; answers whether they had to be read."""
-        key = start_us, stop_us
-        if stop_us > self._open_us or (key in self._coarse and key not in self._stale):
+        if stop_us > self._open_us or not self.months.lacks(start_us, stop_us):
             return False
-        self.coarse_days(conn, *key)
+        self.coarse_days(conn, start_us, stop_us)
         return True
 
     def coarse_days(self, conn: Connection[Any], start_us: int, stop_us: int) -> list[Coarse]:
         """Amounts over whole local days in few cells, by months; none of the days is cut by the tick."""
-        park = self.plan.park
-        edges = level_edges(park.zone, park.base_s, Level.MONTH, start_us, stop_us)
-        ends = [start_us, *edges[(edges > start_us) & (edges < stop_us)].tolist(), stop_us]
-        parts = []
-        for key in pairwise(ends):
-            stale = np.unique(np.concatenate(self._stale.pop(key, [self.plan.table.channel_id[:0]])))
-            if key not in self._coarse:
-                if len(self._coarse) >= _MONTHS_KEPT:
-                    self._coarse.clear()
-                days = self.days(conn, self.plan.table.channel_id, *key)
-                self._coarse[key] = coarse_days(park, self.plan.boundaries, days, *key)
-            elif len(stale):
-                # An import changes few channels, but all the days that there are.
-                kept = self._kept_days(conn, *key)
-                days = read_amounts(conn, Level.DAY, stale, *key) if kept is None else of_channels(kept, stale)
-                fresh = coarse_days(park, self.plan.boundaries, days, *key)
-                self._coarse[key] = replaced_coarse(self._coarse[key], stale, fresh)
-            parts.append(self._coarse[key])
-        return parts
+        return self.months.of(partial(self.days, conn), start_us, stop_us)
 
 
 def _write_all(conn: Connection[Any], frame: AmountFrame, ranges: Ranges, stamp: Stamp) -> None:
