@@ -1,6 +1,5 @@
 """Headers that every answer carries: nothing is loaded from elsewhere, framed, guessed, or kept by others."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.rates import RATE, rate_headers
@@ -17,6 +16,7 @@ _ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_ENCODED = tuple((name.lower().encode(), value.encode()) for name, value in _ALWAYS.items())
 _SHOWN_TO_ALL = "/static/"
 
 
@@ -32,12 +32,14 @@ class HeadersMiddleware:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
-                    headers.setdefault(name, value)
-                caching = "no-cache" if scope["path"].startswith(_SHOWN_TO_ALL) else "no-store"
-                headers.setdefault("Cache-Control", caching)
-                headers.update(rate_headers(scope.get("state", {}).get(RATE)))
+                own = {name for name, _ in message["headers"]}
+                caching = b"no-cache" if scope["path"].startswith(_SHOWN_TO_ALL) else b"no-store"
+                rate = rate_headers(scope.get("state", {}).get(RATE))
+                message["headers"] = [
+                    *message["headers"],
+                    *(one for one in (*_ENCODED, (b"cache-control", caching)) if one[0] not in own),
+                    *((name.lower().encode(), value.encode()) for name, value in rate.items()),
+                ]
             await send(message)
 
         await self._app(scope, receive, with_headers)
