@@ -80,7 +80,7 @@ async def test_a_failure_of_ours_is_logged_with_the_number_that_its_answer_has(
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a cause that nobody outside should read")
 
-    monkeypatch.setattr("service.api.routes_registry.read_registries", broken)
+    monkeypatch.setattr("service.api.registries.read_registries", broken)
     answer = await api.api("parks")
 
     lines = lines_of(logged(), answer.headers["x-request-id"])
