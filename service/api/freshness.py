@@ -21,7 +21,7 @@ from typing import TypeAlias
 from domain.errors import Unavailable
 from store.signals import Heard, Signals
 
-__all__ = ["ALARMS", "ALL", "IDENTITY", "INPUTS", "NUMBERS", "SPANS", "Freshness", "Stamp", "Told"]
+__all__ = ["ALARMS", "ALL", "IDENTITY", "INPUTS", "NUMBERS", "REGISTRY", "SPANS", "Freshness", "Stamp", "Told"]
 
 SPANS, NUMBERS, ALARMS = "kawasan_spans", "kawasan_numbers", "kawasan_alarms"
 """Readings came; numbers were made of them; alarms changed."""
@@ -29,7 +29,9 @@ INPUTS = "kawasan_inputs"
 """Anything else that numbers are made of changed, or a park's registry, or how far it is ticked."""
 IDENTITY = "kawasan_identity"
 """A user, what one is granted, a token, a session or a password changed."""
-ALL = (SPANS, NUMBERS, ALARMS, INPUTS, IDENTITY, "kawasan_registry")
+REGISTRY = "kawasan_registry"
+"""A park was applied."""
+ALL = (SPANS, NUMBERS, ALARMS, INPUTS, IDENTITY, REGISTRY)
 
 Stamp: TypeAlias = tuple[int, ...]
 """How often what an answer depends on had changed."""

@@ -21,7 +21,7 @@ from domain.errors import ParkError
 from service.api.board import EVERYTHING, Board, Mark, Reader, Selection, event
 from service.api.bulletin import Bulletin
 from service.api.ending import Ending
-from service.api.freshness import ALARMS, IDENTITY, NUMBERS, SPANS, Freshness
+from service.api.freshness import ALARMS, IDENTITY, NUMBERS, REGISTRY, SPANS, Freshness
 from service.api.problem import Problem
 from store.connection import AsyncPool, database_errors
 from store.identity import Identity, resolve
@@ -29,8 +29,7 @@ from store.users import Scope, User
 
 __all__ = ["Ending", "Listener", "LiveStream"]
 
-_REGISTRY = "kawasan_registry"
-_CHANNELS = frozenset({SPANS, NUMBERS, ALARMS, _REGISTRY})
+_CHANNELS = frozenset({SPANS, NUMBERS, ALARMS, REGISTRY})
 _LEAST_S = 0.5
 """How often it looks at most, [s]; what changed in between is told together."""
 _PAUSE_S = 0.1
@@ -258,13 +257,13 @@ class LiveStream:
     async def _read(self, bulletin: Bulletin, heard: set[str], *, flow_is_due: bool) -> None:
         with database_errors("reading for the live stream"):
             async with self._few, self._pool.connection() as conn:
-                if _REGISTRY in heard:
+                if REGISTRY in heard:
                     await bulletin.refresh_registry(conn)
                 if SPANS in heard:
                     await bulletin.refresh_readings(conn)
-                if heard & {NUMBERS, _REGISTRY}:
+                if heard & {NUMBERS, REGISTRY}:
                     await bulletin.refresh_kpis(conn)
-                if heard & {ALARMS, _REGISTRY}:
+                if heard & {ALARMS, REGISTRY}:
                     await bulletin.refresh_alarms(conn)
                 if flow_is_due:
                     await bulletin.refresh_flow(conn)
