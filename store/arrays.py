@@ -21,6 +21,7 @@ from domain.errors import InputError
 from domain.time import IntArray
 
 __all__ = [
+    "POSTGRES_EPOCH_US",
     "Column",
     "Element",
     "booleans",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from psycopg import AsyncConnection
@@ -30,7 +30,6 @@ __all__ = [
     "LedgerHour",
     "RejectedMessage",
     "RejectionRow",
-    "ShownAmount",
     "StoredAmounts",
     "StoredKpis",
     "asking",
@@ -44,7 +43,6 @@ __all__ = [
     "read_registry",
     "read_rejected_message",
     "read_rejections",
-    "read_shown_amounts",
     "writing",
 ]
 
@@ -74,25 +72,6 @@ class LedgerHour:
     rejected: int
     reasons: dict[str, int]
     """`rejected` by reason."""
-
-
-ShownAmount: TypeAlias = tuple[
-    datetime,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    datetime | None,
-    float,
-    float,
-    float,
-    int,
-    int,
-    datetime,
-]
-"""start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated, inner_gap_s, flags, revision, computed_at."""
 
 
 @asynccontextmanager
@@ -232,26 +211,6 @@ async def read_amounts(
         parameters = {**_within(channel_ids, start_us, stop_us), "level": int(level)}
         cursor = await conn.execute(query("amounts_read"), parameters, binary=True)
         return stored_amounts(level, columns_of(cursor, *AMOUNT_ELEMENTS))
-
-
-async def read_shown_amounts(  # noqa: PLR0917 - who asks for what, when
-    conn: AsyncConnection[Any], user: str, level: Level, channel_id: int, start_us: int, stop_us: int
-) -> Sequence[ShownAmount]:
-    """
-    Stored amounts of one channel of intervals that start in `[start_us, stop_us)`, in order of time.
-
-    One statement, and one round trip: the connection commits each statement by itself, as those of the pool do.
-    """
-    asked = {
-        "user": user,
-        "channel_id": channel_id,
-        "level": int(level),
-        "start": to_datetime(start_us),
-        "stop": to_datetime(stop_us),
-    }
-    with database_errors("reading amounts"):
-        cursor = await conn.execute(query("amounts_shown"), asked, binary=True)
-        return await cursor.fetchall()
 
 
 async def read_kpis(

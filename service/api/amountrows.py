@@ -1,4 +1,4 @@
-"""Stored amounts as JSON, by the shortest way there is: one statement, and rows that are never made into models.
+"""Stored amounts as JSON, by the shortest way there is: one statement for all who wait, and rows that are never made into models.
 
 What a question needs beyond the rows is made once: its intervals, how they are written, and how long each was expected to
 be measured. The JSON is that of :class:`service.api.models.AmountSeries`, as a test holds.
@@ -6,21 +6,25 @@ be measured. The JSON is that of :class:`service.api.models.AmountSeries`, as a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
-from psycopg import AsyncConnection
 
 from domain.quantities import QUANTITIES
 from domain.registry import Channel, Registry
 from domain.time import IntArray, Level, to_datetime
 from service.api.amounts import expected_s
+from service.api.together import Together
 from service.api.values import flag_words
-from store.queries import ShownAmount, read_shown_amounts
+from store.arrays import POSTGRES_EPOCH_US
+from store.shown import AmountsSought, ShownAmount
 
-__all__ = ["AmountsAsked", "amounts_json"]
+__all__ = ["AmountsAsked", "AmountsTogether", "amounts_json"]
+
+AmountsTogether: TypeAlias = Together[AmountsSought, list[ShownAmount]]
+"""Reads the amounts of all requests that wait at once."""
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -63,7 +67,8 @@ class AmountsAsked:
     """[us UTC]"""
     unit: str
     amount_unit: str | None
-    starts: tuple[datetime, ...]
+    starts: tuple[int, ...]
+    """Where intervals begin, as the rows have it. [us since 2000-01-01T00:00Z]"""
     edges: tuple[str, ...]
     """Where intervals begin, and the last one ends, as they are written."""
     expected_s: tuple[float, ...]
@@ -80,7 +85,7 @@ class AmountsAsked:
             Of a level that is stored: base, hour or day.
         """
         park, quantity = registry.park, QUANTITIES.get(channel.quantity)
-        moments = [to_datetime(edge) for edge in edges.tolist()]
+        moments = (edges - POSTGRES_EPOCH_US).tolist()
         adds_up = quantity is None or quantity.stock
         outages = registry.meter_by_id[channel.meter_id].outages
         return cls(
@@ -96,9 +101,21 @@ class AmountsAsked:
             expected_s=tuple(expected_s(channel, park, edges, outages).tolist()),
         )
 
+    def sought(self, user: str) -> AmountsSought:
+        """What is asked of the database, as a user."""
+        first_us, stop_us = self.bounds_us
+        return AmountsSought(
+            user=user,
+            channel_id=self.channel_id,
+            level=self.level,
+            start_us=first_us,
+            stop_us=stop_us,
+            most_rows=len(self.starts),
+        )
+
     def series(self, rows: Sequence[ShownAmount]) -> _Series:
         """All intervals, in order of time; where nothing is known, nulls with coverage 0, or null where nothing was expected."""
-        row_at = {row[0]: row for row in rows}
+        row_at = {row[1]: row for row in rows}
         intervals = zip(self.starts, self.edges[:-1], self.edges[1:], self.expected_s, strict=True)
         values: list[_Value] = []
         # One loop without calls: it runs for every interval of every answer that is read.
@@ -108,6 +125,7 @@ class AmountsAsked:
                 values.append(self._nothing(start, stop, lasting_s))
                 continue
             (
+                _,
                 _,
                 amount,
                 mean,
@@ -156,12 +174,10 @@ class AmountsAsked:
         )
 
 
-async def amounts_json(conn: AsyncConnection[object], user: str, asked: Sequence[AmountsAsked]) -> bytes:
-    """The answer of `/amounts`, read now, by a connection of role API."""
-    series = [
-        one.series(await read_shown_amounts(conn, user, one.level, one.channel_id, *one.bounds_us)) for one in asked
-    ]
-    return msgspec.json.encode(series)
+async def amounts_json(together: AmountsTogether, user: str, asked: Sequence[AmountsAsked]) -> bytes:
+    """The answer of `/amounts`, read now."""
+    rows = await together.ask([one.sought(user) for one in asked])
+    return msgspec.json.encode([one.series(found) for one, found in zip(asked, rows, strict=True)])
 
 
 def _estimated(estimated: float, amount: float) -> float | None:
@@ -174,6 +190,6 @@ def _words(mask: int) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=50_000)
-def _written(zone: ZoneInfo, moment: datetime) -> str:
-    text = moment.astimezone(zone).isoformat()
+def _written(zone: ZoneInfo, moment: int) -> str:
+    text = to_datetime(moment + POSTGRES_EPOCH_US).astimezone(zone).isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text

@@ -194,18 +194,13 @@ async def list_amounts(
             AmountsAsked.of(registry, channel, level.level, one)
             for (registry, channel), one in zip(channels, edges, strict=True)
         ]
-        again = partial(_amounts_now, services, user.name, asked)
+        again = partial(amounts_json, services.amounts, user.name, asked)
         services.answers.understand(request, again)
         return Response(await again(), media_type="application/json")
     return [
         await _series(services, user, registry, channel, level, one, as_of)
         for (registry, channel), one in zip(channels, edges, strict=True)
     ]
-
-
-async def _amounts_now(services: Services, user: str, asked: Sequence[AmountsAsked]) -> bytes:
-    async with services.connection() as conn:
-        return await amounts_json(conn, user, asked)
 
 
 def _edges(park: Park, level: Level, span: Span, channels: int) -> IntArray:

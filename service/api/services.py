@@ -1,14 +1,17 @@
 """What the routes work with: the settings, the pools of connections, the live stream, and the metrics."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 
+from service.api.amountrows import AmountsTogether
 from service.api.answers import Answers
 from service.api.freshness import Freshness
 from service.api.kept import Kept
@@ -16,14 +19,19 @@ from service.api.live import LiveStream
 from service.api.metrics import Metrics
 from service.api.rates import Rates
 from service.api.registries import Registries
+from service.api.together import Together
 from service.settings import Settings
 from store.audit import say_from
 from store.connection import AsyncPool, Role, database_errors, open_pool
 from store.identity import Identity
+from store.shown import AmountsSought, ShownAmount, read_shown_amounts
 
 __all__ = ["Database", "Services", "Serving", "address_of", "open_services", "services_of"]
 
 _CONNECTIONS = 8
+_READ_AT_ONCE = 4
+_READ_TOGETHER = 2_000
+"""Amounts of one go: so many that the cost of a statement is nothing beside them, so few that nobody waits long for others."""
 _TRIALS = 1
 _HASHINGS = 2
 _IDENTITIES = 10_000
@@ -44,6 +52,7 @@ class Services:
     identities: Kept[tuple[bytes, bool], Identity]
     """Whose a token is by its hash, and whether it came as a cookie."""
     registries: Registries
+    amounts: AmountsTogether
     answers: Answers
     live: LiveStream
     metrics: Metrics
@@ -86,6 +95,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             freshness=freshness,
             identities=Kept(freshness, most=_IDENTITIES),
             registries=Registries(freshness),
+            amounts=Together(partial(_shown, api), attrgetter("most_rows"), at_once=_READ_AT_ONCE, most=_READ_TOGETHER),
             answers=Answers(freshness, most_bytes=settings.kept_mb * 2**20),
             live=live,
             metrics=Metrics.new(live, {"api": api, "auth": auth}),
@@ -93,6 +103,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             hashing=CapacityLimiter(_HASHINGS),
             rates=Rates(settings.requests_per_min),
         )
+
+
+async def _shown(pool: AsyncPool, sought: Sequence[AmountsSought]) -> list[list[ShownAmount]]:
+    with database_errors("reading amounts"):
+        async with pool.connection() as conn:
+            return await read_shown_amounts(conn, sought)
 
 
 def services_of(request: Request) -> Services:

@@ -44,7 +44,7 @@ ORDER BY hour, source, reason
 
 -- name: amounts_shown
 -- Sets who asks by itself; by itself it is a transaction too.
-SELECT * FROM shown_amounts(%(user)s, %(channel_id)s, %(level)s::smallint, %(start)s, %(stop)s)
+SELECT * FROM shown_amounts(%(users)s, %(channel_ids)s, %(levels)s, %(starts)s, %(stops)s)
 
 -- name: changing
 -- Connections of the API read by default; the first statement of a transaction that writes, as one that sees others' commits.

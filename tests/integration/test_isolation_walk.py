@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import httpx2
@@ -12,11 +13,12 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from domain.time import from_datetime
+from domain.time import Level, from_datetime
 from service.api.services import Serving
 from store import Role, open_pool
 from store.identity import resolve
 from store.queries import asking
+from store.shown import AmountsSought, read_shown_amounts
 from store.users import token_hash
 from tests.support.isolation_walk import Ask, Case, answer_text, asks, operations, own_asks
 from tests.support.served import Api
@@ -76,6 +78,14 @@ def ids_of(url: str, place: str, rule: str) -> dict[str, Any]:
         "session": one(url, "SELECT id FROM session"),
         "api_key": one(url, "SELECT k.id FROM token k JOIN app_user u ON u.id = k.user_id WHERE u.name = 'admin'"),
     }
+
+
+def sought(user: str, channel: int) -> AmountsSought:
+    """All base amounts of a channel, as a user."""
+    first, last = (from_datetime(datetime(year, 1, 1, tzinfo=UTC)) for year in (2020, 2040))
+    return AmountsSought(
+        user=user, channel_id=channel, level=Level.BASE, start_us=first, stop_us=last, most_rows=100_000
+    )
 
 
 NO_IDS = {
@@ -411,24 +421,39 @@ async def test_the_database_itself_cuts_what_a_rule_says_of_others(two_parks_url
 
 async def test_amounts_are_shown_of_the_channels_that_the_view_shows(two_parks_url: str) -> None:
     with psycopg.connect(two_parks_url) as conn:
-        channels = {row[0] for row in conn.execute("SELECT DISTINCT channel_id FROM amount WHERE level = 0")}
-    all_time = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
-    found: dict[str, set[int]] = {}
-    for user in USERS:
-        async with open_pool(two_parks_url, Role.API) as pool, pool.connection() as conn:
+        channels = sorted(row[0] for row in conn.execute("SELECT DISTINCT channel_id FROM amount WHERE level = 0"))
+    seen: dict[str, set[int]] = {}
+    shown: dict[str, set[int]] = {}
+    async with open_pool(two_parks_url, Role.API) as pool, pool.connection() as conn:
+        for user in USERS:
             async with asking(conn, user):
                 cursor = await conn.execute("SELECT id FROM channel")
-                seen = {row[0] for row in await cursor.fetchall()} & channels
-            shown = set()
-            for one in channels:
-                cursor = await conn.execute(
-                    "SELECT 1 FROM shown_amounts(%s, %s, 0::smallint, %s, %s)", [user, one, *all_time]
-                )
-                shown |= {one} if await cursor.fetchall() else set()
-        found[user] = shown
-        assert shown == seen, user
-    assert set() < found["tenant"] < found["operator"] < found["admin"] == channels
-    assert set() < found["officer"] < found["operator"]
+                seen[user] = {row[0] for row in await cursor.fetchall()} & set(channels)
+            found = await read_shown_amounts(conn, [sought(user, channel) for channel in channels])
+            shown[user] = {channel for channel, rows in zip(channels, found, strict=True) if rows}
+    assert shown == seen
+    assert set() < seen["tenant"] < seen["operator"] < seen["admin"] == set(channels)
+    assert set() < seen["officer"] < seen["operator"]
+
+
+async def test_what_is_read_together_is_shown_to_each_as_if_asked_alone(two_parks_url: str) -> None:
+    with psycopg.connect(two_parks_url) as conn:
+        channels = sorted(row[0] for row in conn.execute("SELECT DISTINCT channel_id FROM amount WHERE level = 0"))
+        conn.execute("INSERT INTO app_user (name, role, disabled_at) VALUES ('gone', 'admin', now())")
+    users = [*USERS, "gone", "nobody", ""]
+    every = [sought(user, channel) for user in users for channel in [*channels, 2_000_000_001]]
+    async with open_pool(two_parks_url, Role.API) as pool, pool.connection() as conn:
+        alone = {one: (await read_shown_amounts(conn, [one]))[0] for one in every}
+        for seed in range(20):
+            asked = Random(seed).choices(every, k=1 + seed * 5)
+            together = await read_shown_amounts(conn, asked)
+            assert [[row[1:] for row in rows] for rows in together] == [
+                [row[1:] for row in alone[one]] for one in asked
+            ]
+        asker = await (await conn.execute("SELECT coalesce(current_setting('kawasan.user', true), '')")).fetchone()
+    assert asker == ("",)
+    assert not any(alone[one] for one in every if one.user in {"gone", "nobody", ""})
+    assert any(alone[one] for one in every)
 
 
 def test_times_of_the_walk_are_ones_at_which_something_was(two_parks_url: str) -> None:

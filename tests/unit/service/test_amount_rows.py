@@ -10,13 +10,14 @@ from pydantic import TypeAdapter
 
 from domain.frames import AmountFrame, FloatArray
 from domain.registry import Outage
-from domain.time import HOUR_US, Level, from_datetime, to_datetime
+from domain.time import HOUR_US, Level, from_datetime
 from service.api.amountrows import AmountsAsked
 from service.api.amounts import amount_values, folded
 from service.api.models import AmountSeries
 from service.api.ranges import Span, periods
+from store.arrays import POSTGRES_EPOCH_US
 from store.frames import StoredAmounts
-from store.queries import ShownAmount
+from store.shown import ShownAmount
 from tests.support.small_parks import a_channel, a_meter, a_park, a_registry, amounts, at
 
 START_US, STOP_US = at("03-28 00:00"), at("03-31 00:00")
@@ -59,15 +60,16 @@ def shown(found: StoredAmounts) -> list[ShownAmount]:
 
     rows: list[Any] = [
         (
-            to_datetime(int(frame.start_us[row])),
+            1,
+            int(frame.start_us[row]) - POSTGRES_EPOCH_US,
             *(known(getattr(frame, name), row) for name in ("amount", *FLOATS[:5])),
-            to_datetime(int(frame.peak_at_us[row])) if frame.peak_at_us[row] else None,
+            int(frame.peak_at_us[row]) - POSTGRES_EPOCH_US if frame.peak_at_us[row] else None,
             float(frame.measured_s[row]),
             float(frame.estimated[row]),
             float(frame.inner_gap_s[row]),
             int(frame.flags[row]),
             int(found.revision[row]),
-            to_datetime(int(found.computed_at_us[row])),
+            int(found.computed_at_us[row]) - POSTGRES_EPOCH_US,
         )
         for row in range(len(frame))
     ]
