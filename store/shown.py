@@ -32,7 +32,7 @@ ShownAmount: TypeAlias = tuple[
     float,
     int,
     int,
-    int,
+    int | None,
 ]
 """
 question, start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated, inner_gap_s, flags, revision, computed_at.

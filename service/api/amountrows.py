@@ -4,9 +4,11 @@ What a question needs beyond the rows is made once: its intervals, how they are 
 be measured. The JSON is that of :class:`service.api.models.AmountSeries`, as a test holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
+from operator import add
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -55,6 +57,10 @@ class _Series(msgspec.Struct, frozen=True):
     values: list[_Value]
 
 
+_NOTHING: ShownAmount = (0, 0, None, None, None, None, None, None, None, 0.0, 0.0, 0.0, 0, 0, None)
+"""A row of which nothing is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmountsAsked:
     """The amounts of one channel in some intervals of a stored level."""
@@ -97,7 +103,7 @@ class AmountsAsked:
             unit=channel.unit,
             amount_unit=channel.unit if adds_up else quantity.integral if quantity else None,
             starts=tuple(moments[:-1]),
-            edges=tuple(_written(park.zone, moment) for moment in moments),
+            edges=tuple(map(_writer(park.zone), moments)),
             expected_s=tuple(expected_s(channel, park, edges, outages).tolist()),
         )
 
@@ -115,63 +121,57 @@ class AmountsAsked:
 
     def series(self, rows: Sequence[ShownAmount]) -> _Series:
         """All intervals, in order of time; where nothing is known, nulls with coverage 0, or null where nothing was expected."""
-        row_at = {row[1]: row for row in rows}
-        intervals = zip(self.starts, self.edges[:-1], self.edges[1:], self.expected_s, strict=True)
-        values: list[_Value] = []
-        # One loop without calls: it runs for every interval of every answer that is read.
-        for moment, start, stop, lasting_s in intervals:
-            row = row_at.get(moment)
-            if row is None:
-                values.append(self._nothing(start, stop, lasting_s))
-                continue
-            (
-                _,
-                _,
-                amount,
-                mean,
-                low,
-                high,
-                last,
-                peak,
-                peak_at,
-                measured_s,
-                estimated,
-                inner_s,
-                flags,
-                revision,
-                made_at,
-            ) = row
-            covered_s = measured_s + inner_s
-            values.append(
-                _Value(
-                    start,
-                    stop,
-                    amount,
-                    self.amount_unit,
-                    None if amount is None else amount - estimated,
-                    mean,
-                    low,
-                    high,
-                    last,
-                    self.unit,
-                    peak,
-                    None if peak_at is None else _written(self.zone, peak_at),
-                    None if lasting_s <= 0 else measured_s / lasting_s if measured_s < lasting_s else 1.0,
-                    None if lasting_s <= 0 else covered_s / lasting_s if covered_s < lasting_s else 1.0,
-                    None if amount is None else _estimated(estimated, amount) if estimated else 0.0,
-                    _words(flags) if flags else (),
-                    revision,
-                    _written(self.zone, made_at),
-                )
-            )
-        return _Series(self.key, self.level.key, self.zone.key, values)
-
-    def _nothing(self, start: str, stop: str, lasting_s: float) -> _Value:
-        covered = 0.0 if lasting_s > 0 else None
-        unknown = (None, None, None, None, None)
-        return _Value(
-            start, stop, None, self.amount_unit, *unknown, self.unit, None, None, covered, covered, None, (), 0, None
+        if not self.starts:
+            return _Series(self.key, self.level.key, self.zone.key, [])
+        if len(rows) < len(self.starts):
+            row_at = {row[1]: row for row in rows}
+            rows = [row_at.get(moment, _NOTHING) for moment in self.starts]
+        # Column by column, and the usual ones whole: it runs for every interval of every answer that is read.
+        (
+            _,
+            _,
+            amount,
+            mean,
+            low,
+            high,
+            last,
+            peak,
+            peak_at,
+            measured_s,
+            estimated,
+            inner_s,
+            flags,
+            revision,
+            made_at,
+        ) = zip(*rows, strict=True)
+        profile = _shares(measured_s, self.expected_s)
+        total = _shares(map(add, measured_s, inner_s), self.expected_s) if any(inner_s) else profile
+        values = map(
+            _Value,
+            self.edges[:-1],
+            self.edges[1:],
+            amount,
+            repeat(self.amount_unit),
+            _measured(amount, estimated) if any(estimated) else amount,
+            mean,
+            low,
+            high,
+            last,
+            repeat(self.unit),
+            peak,
+            self._written(peak_at),
+            profile,
+            total,
+            map(_estimated, estimated, amount) if any(estimated) or None in amount else repeat(0.0),
+            map(_words, flags) if any(flags) else repeat(()),
+            revision,
+            self._written(made_at),
         )
+        return _Series(self.key, self.level.key, self.zone.key, list(values))
+
+    def _written(self, moments: Iterable[int | None]) -> list[str | None]:
+        written = _writer(self.zone)
+        return [None if one is None else written(one) for one in moments]
 
 
 async def amounts_json(together: AmountsTogether, user: str, asked: Sequence[AmountsAsked]) -> bytes:
@@ -180,7 +180,22 @@ async def amounts_json(together: AmountsTogether, user: str, asked: Sequence[Amo
     return msgspec.json.encode([one.series(found) for one, found in zip(asked, rows, strict=True)])
 
 
-def _estimated(estimated: float, amount: float) -> float | None:
+def _measured(amount: Iterable[float | None], estimated: Iterable[float]) -> list[float | None]:
+    return [None if whole is None else whole - part for whole, part in zip(amount, estimated, strict=True)]
+
+
+def _shares(lasting_s: Iterable[float], expected_s: Iterable[float]) -> list[float | None]:
+    return [
+        None if expected <= 0 else lasting / expected if lasting < expected else 1.0
+        for lasting, expected in zip(lasting_s, expected_s, strict=True)
+    ]
+
+
+def _estimated(estimated: float, amount: float | None) -> float | None:
+    if amount is None:
+        return None
+    if not estimated:
+        return 0.0
     return min(max(estimated / amount, 0.0), 1.0) if amount else None
 
 
@@ -189,7 +204,13 @@ def _words(mask: int) -> tuple[str, ...]:
     return tuple(flag_words(mask))
 
 
-@lru_cache(maxsize=50_000)
-def _written(zone: ZoneInfo, moment: int) -> str:
-    text = to_datetime(moment + POSTGRES_EPOCH_US).astimezone(zone).isoformat()
-    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+@lru_cache(maxsize=1_000)
+def _writer(zone: ZoneInfo) -> Callable[[int], str]:
+    """How instants are written in a zone; each is remembered, for most are asked for again."""
+
+    @lru_cache(maxsize=50_000)
+    def written(moment: int) -> str:
+        text = to_datetime(moment + POSTGRES_EPOCH_US).astimezone(zone).isoformat()
+        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+    return written

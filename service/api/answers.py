@@ -34,7 +34,7 @@ class Asked:
     """With all that decides what the user sees: other grants are another key."""
     path: str
     query: bytes
-    accept: str
+    accept: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class Answers:
         """What was asked, where it was understood before and still means the same."""
         return self._questions.get(asked)
 
-    def keep(self, request: Request, accept: str, answer: Answer) -> None:
+    def keep(self, request: Request, accept: bytes, answer: Answer) -> None:
         """Keep an answer that has just been made, where that was promised."""
         promise: _Promise | None = getattr(request.state, _PROMISE, None)
         if promise is None:

@@ -1,6 +1,7 @@
 """Answers in gzip for whoever asks for it, but for what never ends and what holds secrets."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from collections.abc import Iterable
+
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,15 +56,25 @@ class CompressionMiddleware:
             await self._plain(scope, receive, send)
             return
 
-        async def weakened(message: Message) -> None:
+        async def varied(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if "accept-encoding" not in headers.get("vary", "").lower():
-                    headers.add_vary_header("Accept-Encoding")
-                tag = headers.get("etag")
-                if headers.get("content-encoding") == "gzip" and tag and not tag.startswith("W/"):
-                    headers["ETag"] = f"W/{tag}"
+                message["headers"] = _varied(message["headers"])
             await send(message)
 
-        wanted = wants_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        await (self._gzip if wanted else self._plain)(scope, receive, weakened)
+        accept = b", ".join(value for name, value in scope["headers"] if name == b"accept-encoding")
+        wanted = wants_gzip(accept.decode("latin-1"))
+        await (self._gzip if wanted else self._plain)(scope, receive, varied)
+
+
+def _varied(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers that say that the answer differs by what is accepted; as bytes, for every answer passes here."""
+    given = list(headers)
+    named = dict(given)
+    vary, tag = named.get(b"vary"), named.get(b"etag")
+    if vary is None:
+        given.append((b"vary", b"Accept-Encoding"))
+    elif b"accept-encoding" not in vary.lower():
+        given[given.index((b"vary", vary))] = (b"vary", vary + b", Accept-Encoding")
+    if tag is not None and not tag.startswith(b"W/") and named.get(b"content-encoding") == b"gzip":
+        given[given.index((b"etag", tag))] = (b"etag", b"W/" + tag)
+    return given

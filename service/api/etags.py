@@ -69,9 +69,10 @@ async def _known(request: Request, services: Services) -> Answer | None:
     user = known_reader(request, services)
     if user is None:
         return None
-    headers, scope = request.headers, request.scope
-    asked = Asked(user, scope["path"], scope["query_string"], headers.get("accept", ""))
-    if "no-cache" not in headers.get("cache-control", ""):
+    scope = request.scope
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    asked = Asked(user, scope["path"], scope["query_string"], headers.get(b"accept", b""))
+    if b"no-cache" not in headers.get(b"cache-control", b""):
         known = services.answers.known(asked)
         if known is not None:
             return known
@@ -99,8 +100,8 @@ def _answer(request: Request, headers: Iterable[tuple[bytes, bytes]], body: byte
 
 
 async def _send(request: Request, answer: Answer, send: Send) -> None:
-    seen = request.headers.get("if-none-match")
-    if seen is not None and matches(seen, answer.etag):
+    seen = [value for name, value in request.scope["headers"] if name == b"if-none-match"]
+    if seen and matches(b",".join(seen).decode("latin-1"), answer.etag):
         headers = [one for one in answer.headers if one[0] not in _OF_BODY]
         await send({"type": "http.response.start", "status": HTTPStatus.NOT_MODIFIED.value, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -147,7 +148,7 @@ class _Tagging:
     async def _whole(self, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         route = {name: self._request.scope[name] for name in _ROUTE if name in self._request.scope}
         answer = _answer(self._request, _varying(headers), body, route)
-        self._services.answers.keep(self._request, self._request.headers.get("accept", ""), answer)
+        self._services.answers.keep(self._request, dict(self._request.scope["headers"]).get(b"accept", b""), answer)
         await _send(self._request, answer, self._send)
 
 

@@ -17,6 +17,9 @@ _ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _ENCODED = tuple((name.lower().encode(), value.encode()) for name, value in _ALWAYS.items())
+_NAMES = frozenset(name for name, _ in _ENCODED)
+_NOT_STORED = (b"cache-control", b"no-store")
+_ASKED_AGAIN = (b"cache-control", b"no-cache")
 _SHOWN_TO_ALL = "/static/"
 
 
@@ -32,14 +35,12 @@ class HeadersMiddleware:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = {name for name, _ in message["headers"]}
-                caching = b"no-cache" if scope["path"].startswith(_SHOWN_TO_ALL) else b"no-store"
-                rate = rate_headers(scope.get("state", {}).get(RATE))
-                message["headers"] = [
-                    *message["headers"],
-                    *(one for one in (*_ENCODED, (b"cache-control", caching)) if one[0] not in own),
-                    *((name.lower().encode(), value.encode()) for name, value in rate.items()),
-                ]
+                own = dict(message["headers"])
+                headers = [*message["headers"], *rate_headers(scope.get("state", {}).get(RATE))]
+                headers += _ENCODED if _NAMES.isdisjoint(own) else [one for one in _ENCODED if one[0] not in own]
+                if b"cache-control" not in own:
+                    headers.append(_ASKED_AGAIN if scope["path"].startswith(_SHOWN_TO_ALL) else _NOT_STORED)
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 
 from service.identity.limits import Bucket, Rate, taken
 
@@ -41,12 +40,12 @@ class Rates:
         return rate
 
 
-def rate_headers(rate: Rate | None) -> Mapping[str, str]:
+def rate_headers(rate: Rate | None) -> tuple[tuple[bytes, bytes], ...]:
     """What an answer says of the limit: how many requests it allows, how many are left, and seconds until all are there again."""
     if rate is None:
-        return {}
-    return {
-        "RateLimit-Limit": str(rate.limit),
-        "RateLimit-Remaining": str(rate.remaining),
-        "RateLimit-Reset": str(math.ceil(rate.reset_s)),
-    }
+        return ()
+    return (
+        (b"ratelimit-limit", b"%d" % rate.limit),
+        (b"ratelimit-remaining", b"%d" % rate.remaining),
+        (b"ratelimit-reset", b"%d" % math.ceil(rate.reset_s)),
+    )

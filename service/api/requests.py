@@ -6,7 +6,6 @@ import time
 import uuid
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["ASKER", "REQUEST_ID", "RequestsMiddleware", "sane_id"]
@@ -17,6 +16,7 @@ ASKER = "asker"
 """Under which name the state of a request keeps who asks, once that is known."""
 
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,127}", re.ASCII)
+_GIVEN = b"x-request-id"
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _logger = logging.getLogger("kawasan.access")
@@ -52,7 +52,9 @@ class RequestsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        number = sane_id(Headers(scope=scope).get("x-request-id"))
+        given = next((value for name, value in scope["headers"] if name == _GIVEN), None)
+        number = sane_id(None if given is None else given.decode("latin-1"))
+        written = number.encode()
         scope.setdefault("state", {})[REQUEST_ID] = number
         status, sent_bytes = 0, 0
         began_s = time.perf_counter()
@@ -61,20 +63,24 @@ class RequestsMiddleware:
             nonlocal status, sent_bytes
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = number
+                message["headers"] = [*message["headers"], (_GIVEN, written)]
             else:
                 sent_bytes += len(message.get("body", b""))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=number):
-            try:
-                await self._app(scope, receive, numbered)
-            finally:
-                _note(scope, status, sent_bytes, time.perf_counter() - began_s)
+        bound = structlog.contextvars.bind_contextvars(request_id=number)
+        try:
+            await self._app(scope, receive, numbered)
+        finally:
+            _note(scope, status, sent_bytes, time.perf_counter() - began_s)
+            structlog.contextvars.reset_contextvars(**bound)
 
 
 def _note(scope: Scope, status: int, sent_bytes: int, took_s: float) -> None:
     """The line of a request; status 0: it was given up before it was answered."""
+    level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+    if not _logger.isEnabledFor(level):
+        return
     fields = {
         "method": scope["method"] if len(scope["method"]) <= 10 else "other",  # noqa: PLR2004 - the longest there are have 9
         "route": getattr(scope.get("route"), "path", "none"),
@@ -83,5 +89,4 @@ def _note(scope: Scope, status: int, sent_bytes: int, took_s: float) -> None:
         "bytes": sent_bytes,
         "user": scope["state"].get(ASKER),
     }
-    level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
     _logger.log(level, "request answered", extra=fields)
