@@ -11,7 +11,8 @@ must find the same amounts; what is timed is the way from that table to a table 
 - each difference is shared out linearly to the intervals it lies in; measured is what lies between readings at most two
   hours apart
 
-`kpi_frame` is the time in which KPIs of one park with as many channels are made from these amounts (96 intervals each).
+`kpi_frame` is the time in which KPIs of a park with as many channels are made from such amounts (96 intervals each), up to
+the whole catalogue at once.
 Run it by `make bench` or `python -m benchmarks.bench_kpi [--channels N] [--repeat N]`.
 """
 
@@ -30,27 +31,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.kpi_contestants import (
-    BASE_US,
     BINS,
     CONTESTANTS,
     MINUTES,
-    START_US,
-    TENANTS,
     readings_of,
-    registry_of,
 )
-from domain.frames import AmountFrame, SmallArray, Subject, SubjectKind
-from domain.registry import Registry
-from domain.time import Level
-from kpi.catalogue import for_registry
-from kpi.compute import subject_kpis
-from kpi.tree import Tree
-from kpi.weights import Weights
-
-KPIS = ("electricity", "demand_peak", "load_factor", "water_intake", "availability")
+from benchmarks.kpi_frame import kpi_frame
 
 
 def contest(name: str, channels: int, repeat: int, folder: Path, told: Connection) -> None:
@@ -98,72 +86,6 @@ def differences(folder: Path, name: str) -> int:
     mine, theirs = np.load(folder / "kawasan.npy"), np.load(folder / f"{name}.npy")
     same = np.isclose(mine, theirs, rtol=1e-9, atol=1e-6).all(axis=0)
     return int((~same).sum())
-
-
-def kpi_frame(channels: int, repeat: int) -> dict[str, Any]:
-    """How long KPIs of all these channels take. [ms]"""
-    registry = registry_of(channels)
-    base = amounts_of(registry)
-    tree, park = Tree.of(registry), registry.park
-    kpis = tuple(kpi for kpi in for_registry(registry) if kpi.key in KPIS)
-    everybody = tuple(Subject(kind=SubjectKind.TENANT, id=one.id) for one in registry.tenants)
-    whole = (Subject(kind=SubjectKind.PARK, id=park.id),)
-    weights = Weights(channel_id=base_ids(registry), day_us=np.array([START_US]), median=np.full((channels, 1), 100.0))
-    stop_us = START_US + BINS * BASE_US
-
-    def best(level: Level, subjects: tuple[Subject, ...], keys: tuple[str, ...]) -> tuple[int, float]:
-        chosen = tuple(kpi for kpi in kpis if kpi.key in keys)
-        spent, rows = [], 0
-        for _ in range(repeat + 1):
-            begun = time.process_time()
-            frame = subject_kpis(registry, subjects, chosen, level, START_US, stop_us, base, weights, tree=tree)
-            spent.append(time.process_time() - begun)
-            rows = len(frame)
-        return rows, round(min(spent) * 1000, 1)
-
-    asked = {
-        "park_base_electricity_water": (Level.BASE, whole, ("electricity", "water_intake")),
-        f"park_base_{len(KPIS)}_kpis": (Level.BASE, whole, KPIS),
-        f"park_day_{len(KPIS)}_kpis": (Level.DAY, whole, KPIS),
-        f"park_and_{TENANTS}_tenants_day_{len(KPIS)}_kpis": (Level.DAY, whole + everybody, KPIS),
-    }
-    made = {name: best(*what) for name, what in asked.items()}
-    return {name: {"rows": rows, "cpu_ms": cpu_ms} for name, (rows, cpu_ms) in made.items()}
-
-
-def base_ids(registry: Registry) -> SmallArray:
-    """Ids of all channels, rising."""
-    return np.array([channel.id for channel in registry.channels], dtype=np.int32)
-
-
-def amounts_of(registry: Registry) -> AmountFrame:
-    """All base amounts of a day, all measured."""
-    ids = np.repeat(base_ids(registry), BINS)
-    count = len(ids)
-    start_us = np.tile(START_US + np.arange(BINS) * BASE_US, len(registry.channels))
-    amount, nothing, none = np.random.default_rng(1).uniform(0, 9, count), np.full(count, np.nan), np.zeros(count)
-    whole: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-    return AmountFrame(
-        level=Level.BASE,
-        channel_id=ids,
-        start_us=start_us,
-        amount=amount,
-        mean=nothing,
-        low=nothing,
-        high=nothing,
-        last=nothing,
-        peak=amount * 4,
-        peak_at_us=start_us,
-        measured_s=np.full(count, 900.0),
-        estimated=none,
-        inner_gap_s=none,
-        gap_s=none,
-        gap_stop_us=whole,
-        slots=np.full(count, 15, dtype=np.int32),
-        received=np.full(count, 15, dtype=np.int32),
-        unusable=whole.astype(np.int32),
-        flags=whole.astype(np.int32),
-    )
 
 
 def main() -> None:
