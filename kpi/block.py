@@ -51,17 +51,32 @@ class Block:
         init=False, default_factory=dict, repr=False, compare=False
     )
     """What :meth:`throughout` found before, by the edges."""
+    facts: dict[str, BoolArray] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What :attr:`known`, :attr:`measured` and :attr:`whole` found before."""
+    sums: dict[tuple[str | bytes, ...], FloatArray] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What was summed for members before, by what was summed, the members and the edges: many KPIs have the same."""
+
+    @property
+    def known(self) -> BoolArray:
+        """Whether anything is known of the amount; not to be written to, like the two below."""
+        if "known" not in self.facts:
+            self.facts["known"] = ~np.isnan(self.amount)
+        return self.facts["known"]
 
     @property
     def measured(self) -> BoolArray:
         """Whether some of the amount was measured."""
-        return ~np.isnan(self.amount) & (self.measured_s > 0)
+        if "measured" not in self.facts:
+            self.facts["measured"] = self.known & (self.measured_s > 0)
+        return self.facts["measured"]
 
     @property
     def whole(self) -> BoolArray:
         """Whether the interval was measured from end to end, so that it may enter ratios and peaks."""
-        length_s = (self.stop_us - self.start_us) / SECOND_US
-        return self.measured & (self.measured_s >= length_s - ROUNDING_S)
+        if "whole" not in self.facts:
+            length_s = (np.diff(self.edges) / SECOND_US - ROUNDING_S)[self.cell]
+            self.facts["whole"] = self.measured & (self.measured_s >= length_s)
+        return self.facts["whole"]
 
     @property
     def is_dense(self) -> bool:
@@ -137,7 +152,7 @@ class Block:
             if chosen.all():
                 return self
             chosen = np.flatnonzero(chosen)
-        whole = {"shape", "edges", "keyed", "through"}
+        whole = {"shape", "edges", "keyed", "through", "facts", "sums"}
         columns = {one.name: getattr(self, one.name)[chosen] for one in fields(self) if one.name not in whole}
         return replace(self, **columns)
 
@@ -239,19 +254,33 @@ def known_terms(block: Block, members: Members, edges: IntArray) -> FloatArray:
     Returns
     -------
     float64 (t, sides, p, 2) [unit of the channels]
-        A measured part is NaN where nothing was measured, an estimated part where nothing at all is known.
+        A measured part is NaN where nothing was measured, an estimated part where nothing at all is known. Not to be
+        written to.
     """
-    measured, known = block.measured, ~np.isnan(block.amount)
-    parts = (
+    key = ("known terms", members.named, edges.tobytes())
+    if key not in block.sums:
+        terms = []
+        for values, counted in _parts(block):
+            total = np.zeros((len(members.kpi), members.sides, len(edges) - 1))
+            if values.any():
+                total = members.summed(block.summed(values, edges))
+            total[~members.any_on_side(block.any_of(counted, edges))] = np.nan
+            terms.append(total)
+        block.sums[key] = np.stack(terms, axis=-1)
+        block.sums[key].flags.writeable = False
+    return block.sums[key]
+
+
+def _parts(block: Block) -> tuple[tuple[FloatArray, BoolArray], tuple[FloatArray, BoolArray]]:
+    """The measured and the estimated part of each entry, and where there is any."""
+    measured, known = block.measured, block.known
+    if measured.all():
+        # Nearly always so; then nothing has to be chosen.
+        return (block.amount - block.estimated, measured), (block.estimated, known)
+    return (
         (np.where(measured, block.amount - block.estimated, 0.0), measured),
         (np.where(known, np.where(measured, block.estimated, block.amount), 0.0), known),
     )
-    terms = []
-    for values, counted in parts:
-        total = members.summed(block.summed(values, edges))
-        total[~members.any_on_side(block.any_of(counted, edges))] = np.nan
-        terms.append(total)
-    return np.stack(terms, axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

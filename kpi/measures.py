@@ -103,6 +103,9 @@ def _power_factor(_: Registry, tree: Tree, subjects: tuple[Subject, ...], __: tu
 
 def paired(block: Block, other: Block) -> tuple[Block, Block]:
     """The entries of two channels of the same rows whose interval was measured from end to end on both, in one order."""
+    if block.is_dense and other.is_dense and block.shape == other.shape:
+        together = block.whole & other.whole
+        return block.only(together), other.only(together)
     cells = block.shape[1]
     places = [np.flatnonzero(one.whole) for one in (block, other)]
     keys = [one.row[place] * cells + one.cell[place] for one, place in zip((block, other), places, strict=True)]

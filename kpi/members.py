@@ -59,6 +59,11 @@ class Members:
         """(q,) index into `first` of each pair."""
         return np.repeat(np.arange(len(self.first)), np.diff(np.append(self.first, len(self.pair_row))))
 
+    @property
+    def named(self) -> bytes:
+        """Equal for members that put the same rows together in the same way."""
+        return b"".join((self.sides.to_bytes(2), self.first.tobytes(), b"/", self.pair_row.tobytes()))
+
     def of_pairs(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """The values of each pair's row: (r, p) to (q, p); not to be written to."""
         if len(self.pair_row) == len(values) and (self.pair_row == np.arange(len(values))).all():
@@ -84,15 +89,21 @@ class Members:
 
     def any_on_side(self, facts: BoolArray) -> BoolArray:
         """Whether it is so for any row of each target and side: (r, p) to (t, sides, p)."""
+        if facts.all():
+            return np.ones((len(self.kpi), self.sides, facts.shape[1]), dtype=np.bool_)
         some = np.logical_or.reduceat(self.of_pairs(facts), self.first, axis=0)
         return some.reshape(len(self.kpi), self.sides, facts.shape[1])
 
     def joined(self, masks: IntArray) -> IntArray:
         """Bit masks of the rows of each target, both sides together: (r, p) to (t, p)."""
+        if not masks.any():
+            return np.zeros((len(self.kpi), masks.shape[1]), dtype=masks.dtype)
         return np.bitwise_or.reduceat(self.of_pairs(masks), self.first[:: self.sides], axis=0)
 
     def any_of(self, facts: BoolArray) -> BoolArray:
         """Whether it is so for any row of each target: (r, p) to (t, p)."""
+        if facts.all():
+            return np.ones((len(self.kpi), facts.shape[1]), dtype=np.bool_)
         return np.logical_or.reduceat(self.of_pairs(facts), self.first[:: self.sides], axis=0)
 
 

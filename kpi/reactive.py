@@ -44,6 +44,8 @@ def _apparent_blocks(scene: Scene, block: Block, members: Members) -> tuple[Bloc
     tree, rows = scene.tree, members.rows
     active, lagging = paired(block, lay(scene, rows, beside(tree, members.meter, "energy_reactive_lagging")))
     channel = beside(tree, members.meter, "energy_reactive_leading")
+    if (channel < 0).all():
+        return active, lagging
     leading = lay(scene, rows, channel)
     leading = leading.only(leading.whole)
     known, wanted = (one.row * block.shape[1] + one.cell for one in (leading, active))

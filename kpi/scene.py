@@ -1,7 +1,7 @@
 """What KPIs are computed from: registry, amounts, intervals, entered values."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from kpi.weights import Weights, last_days
 if TYPE_CHECKING:
     from kpi.block import Block
 
-__all__ = ["Scene", "always", "ticked_edge"]
+__all__ = ["Scene", "always", "same_rows", "ticked_edge"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -46,20 +46,28 @@ class Scene:
     """Entered values of the subjects and of the park; all that overlap the periods."""
     laid: "dict[tuple[bytes, ...], Block]" = field(init=False, default_factory=dict, repr=False, compare=False)
     """What was laid on rows before, by their columns: many KPIs have the same rows."""
+    noted: dict[tuple[object, ...], Any] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What else was made before and is asked for again, beside what it was made of."""
 
     def weights_of(self, members: Members, edges: IntArray) -> FloatArray:
         """(r, p) what each row usually amounts to in a day, seen from the end of each interval; NaN: not known."""
         if self.weights is None:
-            return np.full((len(members.rows), len(edges) - 1), np.nan)
+            return np.broadcast_to(np.nan, (len(members.rows), len(edges) - 1))
         return self.weights.of(members.channel_id, last_days(self.registry.park, edges))
 
     def expected_s(self, rows: Rows, edges: IntArray) -> FloatArray:
-        """(r, p) time in which each row should have been measured: its life in service, up to the tick. [s]"""
-        return self._served_us(rows, np.minimum(rows.to_us, self.ticked_us), edges) / SECOND_US
+        """(r, p) time in which each row should have been measured: its life in service, up to the tick; not to be written to. [s]"""
+        served_us = self._served_us(rows, np.minimum(rows.to_us, self.ticked_us), edges)
+        if same_rows(served_us):
+            return np.broadcast_to(served_us[:1] / SECOND_US, served_us.shape)
+        return served_us / SECOND_US
 
     def serves(self, rows: Rows, edges: IntArray) -> BoolArray:
         """(r, p) whether anything is expected of each row in each interval, past or to come."""
-        return self._served_us(rows, rows.to_us, edges) > 0
+        served_us = self._served_us(rows, rows.to_us, edges)
+        if same_rows(served_us):
+            return np.broadcast_to(served_us[:1] > 0, served_us.shape)
+        return served_us > 0
 
     def _served_us(self, rows: Rows, until_us: IntArray, edges: IntArray) -> IntArray:
         if always(rows, edges) and not len(self.tree.outages):
@@ -92,6 +100,11 @@ class Scene:
         if always(rows, edges):
             return np.broadcast_to(np.True_, (len(rows), len(edges) - 1))
         return overlap(rows.from_us[:, None], rows.to_us[:, None], edges[:-1], edges[1:]) > 0
+
+
+def same_rows(values: NDArray[Any]) -> bool:
+    """Whether an array (r, p) is one row, seen as many."""
+    return len(values) > 0 and values.strides[0] == 0
 
 
 def always(rows: Rows, edges: IntArray) -> bool:
