@@ -177,18 +177,28 @@ def metered(scene: Scene, block: Block, members: Members, worth: Worth) -> Meter
     """The metered part of a sum over carriers, over the scene's atoms."""
     references, atoms = scene.registry.references, scene.atoms
     carrier = carriers_of(scene.tree, members.rows)
-    counted = np.isin(carrier, list(worth.counted(references)))
-    entries = block if counted.all() else block.only(counted[block.row])
-    by_cell = worth.over(references, np.arange(len(Carrier)), scene.cells)
-    valued = entries.scaled(by_cell[carrier[entries.row], entries.cell])
-    parts = known_terms(valued, members, atoms)[:, 0]
-    lives = scene.alive(members.rows, atoms) & counted[:, None]
+    runs = members.runs_of(carrier)
+    counted = np.isin(runs.mark, list(worth.counted(references)))
+    shape, first = (len(members.kpi), len(atoms) - 1), np.searchsorted(scene.cells, atoms[:-1])
+    by_cell = worth.over(references, runs.mark, scene.cells)[counted]
+    # What a carrier is worth in a cell is the same for all its meters: their sum is made once for all KPIs, and valued then.
+    valued = known_terms(block, runs.members, scene.cells)[counted, 0] * by_cell[:, :, None]
+    parts = [runs.put_together(valued[..., part], counted, first) for part in range(2)]
+    without = np.isnan(by_cell)
+    hours = np.zeros(shape)
+    if without.any():
+        known = runs.members.summed(block.summed(block.known, scene.cells))[counted, 0]
+        lengths = np.where(without, known * (np.diff(scene.cells) / HOUR_US), 0.0)
+        hours = np.nan_to_num(runs.put_together(lengths, counted, first))
+    lives, flags = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.int64)
+    np.logical_or.at(lives, runs.target[counted], runs.members.any_of(scene.alive(members.rows, atoms))[counted])
+    np.bitwise_or.at(flags, runs.target[counted], runs.members.joined(block.joined(atoms))[counted])
     return Metered(
-        measured=parts[..., 0],
-        estimated=parts[..., 1],
-        hours_without_factor=hours_without(entries, valued, members, atoms),
-        hours=np.where(members.any_of(lives), np.diff(atoms) / HOUR_US, 0.0),
-        flags=members.joined(entries.joined(atoms)),
+        measured=parts[0],
+        estimated=parts[1],
+        hours_without_factor=hours,
+        hours=np.where(lives, np.diff(atoms) / HOUR_US, 0.0),
+        flags=flags,
     )
 
 

@@ -1,6 +1,7 @@
 """How each family of KPIs finds its members and makes its terms out of base amounts."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Kind, MeterRole, Registry
@@ -226,32 +227,51 @@ def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
     rows, atoms = members.rows, scene.atoms
     until = np.minimum(rows.to_us, scene.ticked_us)
     interval_us = scene.tree.interval_s[rows.channel] * SECOND_US
-    due = _slots(
-        scene,
-        np.broadcast_to(interval_us[:, None], (len(rows), len(atoms) - 1)),
-        np.maximum(rows.from_us[:, None], atoms[:-1]),
-        np.minimum(until[:, None], atoms[1:]),
-    )
-    due_here = _slots(
-        scene,
-        interval_us[block.row],
-        np.maximum(rows.from_us[block.row], block.start_us),
-        np.minimum(until[block.row], block.stop_us),
-    )
+    due = _slots_between(scene, rows, interval_us, until, atoms)
+    due_here = _slots_between(scene, rows, interval_us, until, scene.cells)
+    due_here = due_here.ravel() if block.is_dense else due_here[block.row, block.cell]
     outages = scene.tree.outages.taken(members.meter)
     down = np.zeros_like(due)
     if len(outages):
         down = _slots_down(scene, members, outages, until, interval_us)
-        due_here -= _slots_down_here(scene, block, members, outages, until)
+        due_here = due_here - _slots_down_here(scene, block, members, outages, until)
     filled = block.summed(np.minimum(scene.frame.slots[block.source], due_here), atoms)
-    final = block.stop_us <= scene.ticked_us
+    final = (scene.cells[1:] <= scene.ticked_us)[block.cell]
     received, unusable = (
         block.summed(np.where(final, counts[block.source], 0), atoms)
         for counts in (scene.frame.received, scene.frame.unusable)
     )
     columns = (filled, due - down, down, received - unusable, received)
-    terms = padded(*(members.summed(values.astype(np.float64))[:, 0] for values in columns))
+    terms = padded(*(_counted(members, values) for values in columns))
     return without_peak(terms, members.joined(block.joined(atoms)))
+
+
+def _counted(members: Members, counts: NDArray[np.number]) -> FloatArray:
+    """(t, a) sum of whole numbers (r, a) over the rows of each target."""
+    if not counts.any():
+        return np.zeros((len(members.kpi), counts.shape[1]))
+    return members.summed(counts.astype(np.float64, copy=False))[:, 0]
+
+
+def _slots_between(
+    scene: Scene, rows: Rows, interval_us: IntArray, until_us: IntArray, edges: IntArray
+) -> IntArray:
+    """(r, p) slots of each row that begin in each interval, in the row's life up to `until`."""
+    # Most channels live all along and have the same few intervals: each case is counted once.
+    lives = np.stack([interval_us, np.clip(rows.from_us, edges[0], edges[-1]), np.clip(until_us, edges[0], edges[-1])])
+    order = np.lexsort(lives)
+    opens = np.append(True, (lives[:, order[1:]] != lives[:, order[:-1]]).any(axis=0))
+    which = np.empty(len(order), dtype=np.int64)
+    which[order] = np.cumsum(opens) - 1
+    interval, begin, end = lives[:, order[opens]]
+    shape = (len(interval), len(edges) - 1)
+    slots = _slots(
+        scene,
+        np.broadcast_to(interval[:, None], shape),
+        np.maximum(begin[:, None], edges[:-1]),
+        np.minimum(end[:, None], edges[1:]),
+    )
+    return slots[which]
 
 
 SLOT_TERMS = (

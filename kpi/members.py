@@ -14,7 +14,7 @@ from domain.frames import FloatArray, SmallArray, Subject, SubjectKind
 from domain.time import IntArray
 from kpi.tree import Rows, Tree
 
-__all__ = ["Claims", "Members", "claimed"]
+__all__ = ["Claims", "Members", "Runs", "claimed"]
 
 BoolArray = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -64,6 +64,21 @@ class Members:
         """Equal for members that put the same rows together in the same way."""
         return b"".join((self.sides.to_bytes(2), self.first.tobytes(), b"/", self.pair_row.tobytes()))
 
+    def runs_of(self, mark: IntArray) -> "Runs":
+        """
+        The rows of each target in runs of one mark.
+
+        Parameters
+        ----------
+        mark : int (r,)
+            Of each row; the members have one side.
+        """
+        group, marks = self.pair_group, mark[self.pair_row]
+        first = np.flatnonzero(np.append(True, (group[1:] != group[:-1]) | (marks[1:] != marks[:-1])))
+        target = group[first]
+        members = replace(self, kpi=self.kpi[target], subject=self.subject[target], first=first)
+        return Runs(members=members, mark=marks[first], target=target, targets=len(self.kpi))
+
     def of_pairs(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """The values of each pair's row: (r, p) to (q, p); not to be written to."""
         if len(self.pair_row) == len(values) and (self.pair_row == np.arange(len(values))).all():
@@ -105,6 +120,38 @@ class Members:
         if facts.all():
             return np.ones((len(self.kpi), facts.shape[1]), dtype=np.bool_)
         return np.logical_or.reduceat(self.of_pairs(facts), self.first[:: self.sides], axis=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """The rows of targets in runs that have something in common."""
+
+    members: Members
+    """Each run as if it were a target."""
+    mark: IntArray
+    """(f,) what the rows of each run have in common."""
+    target: IntArray
+    """(f,) to which target each run belongs; rising."""
+    targets: int
+
+    def put_together(self, values: FloatArray, chosen: BoolArray, first: IntArray) -> FloatArray:
+        """
+        Sums over some of the runs of each target, and over longer intervals; NaN where there is nothing.
+
+        Parameters
+        ----------
+        values : float64 (c, n)
+            Of the chosen runs; NaN where nothing is known.
+        chosen : bool (f,)
+        first : int64 (p,)
+            The interval with which each longer one begins.
+        """
+        shape = (self.targets, values.shape[1])
+        sums, some = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+        np.add.at(sums, self.target[chosen], np.nan_to_num(values))
+        np.logical_or.at(some, self.target[chosen], ~np.isnan(values))
+        total: FloatArray = np.add.reduceat(sums, first, axis=1)
+        return np.where(np.logical_or.reduceat(some, first, axis=1), total, np.nan)
 
 
 def claimed(
