@@ -1,12 +1,13 @@
 """Interval amounts laid on the rows of some members: who has what in which cell, and how much of it is known."""
 
 from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import InputError
-from domain.frames import FloatArray
+from domain.frames import FloatArray, SmallArray
 from domain.quality import Flag
 from domain.time import SECOND_US, IntArray, to_datetime
 from kpi.members import Members
@@ -14,9 +15,11 @@ from kpi.ragged import owners, runs_of
 from kpi.scene import Scene, always, ticked_edge
 from kpi.tree import Rows, overlap
 
-__all__ = ["Block", "Coverage", "Scene", "coverage", "known_terms", "lay", "spread", "ticked_edge"]
+__all__ = ["Block", "Scene", "known_terms", "lay", "ticked_edge"]
 
 BoolArray = NDArray[np.bool_]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 ROUNDING_S = 1e-6
 """Times are whole microseconds: sums of seconds that differ by less are equal. [s]"""
@@ -193,6 +196,9 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
     tree, frame, cells = scene.tree, scene.frame, scene.cells
     place = rows.channel if channel is None else channel
     channel_id = np.where(place >= 0, tree.channel_id[place], -1)
+    gridded = _gridded(scene, rows, channel_id)
+    if gridded is not None:
+        return gridded
     first = np.searchsorted(frame.channel_id, channel_id, side="left")
     count = np.searchsorted(frame.channel_id, channel_id, side="right") - first
     row, source = owners(count), runs_of(first, count)
@@ -217,10 +223,7 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
         expected_s = scene.served_between(rows, row, start_us, stop_us) / SECOND_US
     amount, measured_s, estimated = frame.amount[source], frame.measured_s[source], frame.estimated[source]
     flags = frame.flags[source].astype(np.int64)
-    # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
-    nothing = np.flatnonzero(measured_s <= 0)
-    nothing = nothing[(estimated[nothing] == 0) & (flags[nothing] & Flag.ESTIMATED == 0)]
-    amount[nothing], estimated[nothing] = np.nan, 0.0
+    _take_out_nothing(amount, measured_s, estimated, flags)
     return Block(
         shape=(len(rows), len(cells) - 1),
         edges=cells,
@@ -229,6 +232,46 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
         start_us=start_us,
         stop_us=stop_us,
         source=source,
+        amount=amount,
+        estimated=estimated,
+        measured_s=measured_s,
+        covered_s=np.minimum(measured_s, expected_s),
+        expected_s=expected_s,
+        flags=flags,
+    )
+
+
+def _take_out_nothing(amount: FloatArray, measured_s: FloatArray, estimated: FloatArray, flags: IntArray) -> None:
+    # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
+    nothing = np.flatnonzero(measured_s <= 0)
+    nothing = nothing[(estimated[nothing] == 0) & (flags[nothing] & Flag.ESTIMATED == 0)]
+    amount[nothing], estimated[nothing] = np.nan, 0.0
+
+
+def _gridded(scene: Scene, rows: Rows, channel_id: SmallArray) -> Block | None:
+    """The same block, where the frame has a row for every cell of each channel; None where it is not so."""
+    grid = scene.grid
+    if grid is None or len(scene.tree.outages) or not always(rows, scene.cells) or len(rows) > len(grid.channel_id):
+        return None
+    line = np.minimum(np.searchsorted(grid.channel_id, channel_id), len(grid.channel_id) - 1)
+    if not len(line) or (grid.channel_id[line] != channel_id).any():
+        return None
+    frame, count, cells = scene.frame, len(scene.cells) - 1, len(rows) * (len(scene.cells) - 1)
+
+    def lines(column: NDArray[Scalar]) -> NDArray[Scalar]:
+        return column.reshape(-1, count)[line].ravel()
+
+    amount, measured_s, estimated = lines(frame.amount), lines(frame.measured_s), lines(frame.estimated)
+    flags, expected_s = lines(frame.flags).astype(np.int64), grid.expected_s[:cells]
+    _take_out_nothing(amount, measured_s, estimated, flags)
+    return Block(
+        shape=(len(rows), count),
+        edges=scene.cells,
+        row=grid.row[:cells],
+        cell=grid.cell[:cells],
+        start_us=grid.start_us[:cells],
+        stop_us=grid.stop_us[:cells],
+        source=(line[:, None] * count + np.arange(count)).ravel(),
         amount=amount,
         estimated=estimated,
         measured_s=measured_s,
@@ -281,97 +324,3 @@ def _parts(block: Block) -> tuple[tuple[FloatArray, BoolArray], tuple[FloatArray
         (np.where(measured, block.amount - block.estimated, 0.0), measured),
         (np.where(known, np.where(measured, block.estimated, block.amount), 0.0), known),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of the expected time is known; (t, p), NaN where none is expected."""
-
-    profile: FloatArray
-    total: FloatArray
-
-
-def coverage(scene: Scene, block: Block, members: Members, scale: FloatArray | None = None) -> Coverage:
-    """
-    Coverage of sums over each interval of the level, weighted by what the members usually amount to.
-
-    Of a balance, the smaller coverage of its two sides.
-
-    Parameters
-    ----------
-    scene : Scene
-    block : Block
-    members : Members
-    scale : float64 (r, p), optional
-        What a unit of each row is worth where the units of the rows differ; 0: the row does not count, NaN: not known.
-    """
-    edges = scene.periods
-    expected = scene.expected_s(members.rows, edges)
-    worth = scene.weights_of(members, edges)
-    if scale is not None:
-        expected, worth = np.where(scale == 0, 0.0, expected), worth * scale
-    covered = block.summed(block.covered_s, edges)
-    known = np.minimum(covered + block.summed(_closed_gaps(scene, block, members.rows), edges), expected)
-    weight = spread(members, worth, expected)
-    whole = _weighted(members, weight, expected)
-    shares = []
-    for seconds in (np.minimum(covered, expected), known):
-        share = np.full(whole.shape, np.nan)
-        np.divide(_weighted(members, weight, seconds), whole, out=share, where=whole > 0)
-        # Seconds are added up in another order than they are expected in.
-        shares.append(np.minimum(share.reshape(len(members.kpi), members.sides, -1).min(axis=1), 1.0))
-    return Coverage(profile=shares[0], total=shares[1])
-
-
-def _closed_gaps(scene: Scene, block: Block, rows: Rows) -> FloatArray:
-    """Expected part of the long gaps that begin in each entry and end within the same interval of the level. [s]"""
-    closed = np.zeros(len(block.source))
-    some = np.flatnonzero((scene.frame.inner_gap_s[block.source] > 0) | (scene.frame.gap_s[block.source] > 0))
-    if len(some):
-        closed[some] = _closed_at(scene, block, rows, some)
-    return closed
-
-
-def _closed_at(scene: Scene, block: Block, rows: Rows, some: IntArray) -> FloatArray:
-    frame, source = scene.frame, block.source[some]
-    inner = np.minimum(frame.inner_gap_s[source], (block.expected_s - block.covered_s)[some])
-    stop_us = frame.gap_stop_us[source]
-    length_us = np.rint(frame.gap_s[source] * SECOND_US).astype(np.int64)
-    period = np.searchsorted(scene.periods, block.start_us[some], side="right") - 1
-    closed = (length_us > 0) & (stop_us <= scene.periods[period + 1])
-    reach = scene.served_between(rows, block.row[some], stop_us - length_us, stop_us) / SECOND_US
-    reached: FloatArray = np.maximum(inner, 0.0) + np.where(closed, reach, 0.0)
-    return reached
-
-
-def spread(members: Members, weight: FloatArray, expected: FloatArray) -> FloatArray:
-    """
-    Weights of the pairs: a member that has none gets the mean of the others; where none has any, all are equal.
-
-    Parameters
-    ----------
-    members : Members
-    weight : float64 (r, p)
-        Not negative; NaN where it is not known.
-    expected : float64 (r, p)
-        0 where the row does not count.
-
-    Returns
-    -------
-    float64 (q, p)
-        0 where the row does not count.
-    """
-    counts = members.of_pairs(expected) > 0
-    own = members.of_pairs(weight)
-    known = counts & ~np.isnan(own)
-    number = np.add.reduceat(known.astype(np.float64), members.first, axis=0)
-    mean = np.add.reduceat(np.where(known, own, 0.0), members.first, axis=0) / np.maximum(number, 1.0)
-    group = members.pair_group
-    full = np.where(known, own, np.where(counts, mean[group], 0.0))
-    # No weight at all, or only zeros (everything idle for a month): then each member counts the same.
-    idle = np.add.reduceat(full, members.first, axis=0) <= 0
-    return np.where(idle[group] & counts, 1.0, full)
-
-
-def _weighted(members: Members, weight: FloatArray, seconds: FloatArray) -> FloatArray:
-    return np.add.reduceat(weight * members.of_pairs(seconds), members.first, axis=0)

@@ -16,13 +16,14 @@ from domain.frames import FloatArray, Subject
 from domain.references import References, dated
 from domain.registry import Registry
 from domain.time import HOUR_US, IntArray
-from kpi.block import Block, Coverage, Scene, coverage, known_terms
+from kpi.block import Block, Scene, known_terms
 from kpi.carriers import Carrier, carrier_members, carriers_of
 from kpi.definition import Family, Kpi, Made, Term, padded
 from kpi.delivered import delivered, estimated_flags
 from kpi.inforce import factor_over
 from kpi.measures import without_peak
 from kpi.members import Members
+from kpi.shares import Coverage, coverage
 from kpi.tree import Tree
 
 __all__ = [
@@ -207,7 +208,11 @@ def coverage_of(worth: Worth) -> Callable[[Scene, Block, Members], Coverage]:
 
     def made(scene: Scene, block: Block, members: Members) -> Coverage:
         carrier = carriers_of(scene.tree, members.rows)
-        scale = np.abs(worth.over(scene.registry.references, carrier, scene.periods))
+        scale = np.abs(worth.over(scene.registry.references, carrier[:1], scene.periods))
+        if (carrier == carrier[0]).all():
+            scale = np.broadcast_to(scale, (len(carrier), scale.shape[1]))
+        else:
+            scale = np.abs(worth.over(scene.registry.references, carrier, scene.periods))
         of_meters = coverage(scene, block, members, scale)
         if not worth.delivered:
             return of_meters

@@ -13,12 +13,13 @@ from domain.frames import FloatArray, NullReason, Subject
 from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi.block import Block, Coverage, Scene
+from kpi.block import Block, Scene
 from kpi.definition import Family, Figures, Kpi, Made, Term, padded
 from kpi.expression import Apply, Expression, Name, Node, Number, evaluate
 from kpi.figures import HOUR_GATE
 from kpi.members import Members
 from kpi.sharedtime import shared_time
+from kpi.shares import Coverage
 from kpi.sums import KnownSums, expected_hours, known_sums
 from kpi.tree import Rows, Tree
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi.block import Block, Coverage, Scene
+from kpi.block import Block, Scene
 from kpi.members import Members
+from kpi.shares import Coverage
 from kpi.tree import Tree
 
 __all__ = ["TERMS", "Basis", "Family", "Figures", "Fold", "Gate", "Kpi", "Made", "Term", "padded"]

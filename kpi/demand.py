@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from domain.frames import FloatArray
 from domain.time import HOUR_US, IntArray, Level, base_edges, level_edges
-from kpi.block import Block, Scene, spread
+from kpi.block import Block, Scene
 from kpi.definition import Made, padded
 from kpi.members import Members
+from kpi.shares import spread
 
 __all__ = ["LEAST_BLOCK_COVERAGE", "Coincident", "coincident", "demand_terms", "peak_terms"]
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from domain.frames import Subject, SubjectKind
 from domain.registry import OPERATOR, MeterRole, Registry
-from kpi.block import coverage
 from kpi.definition import Family, Kpi
 from kpi.measures import ALONE, SUMMED, by_owner, deviations, sum_terms
 from kpi.members import Claims, Members, claimed
 from kpi.pairs import pair_terms
+from kpi.shares import coverage
 from kpi.tree import Rows, Tree, carriers, rows_where, topmost
 
 __all__ = [

@@ -13,11 +13,12 @@ from domain.frames import FloatArray, NullReason, Subject, SubjectKind
 from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi.block import Block, Coverage, Scene
+from kpi.block import Block, Scene
 from kpi.definition import Family, Figures, Gate, Kpi, Made, Term, padded
 from kpi.figures import DAY_GATE
 from kpi.members import Members
 from kpi.sharedtime import shared_time
+from kpi.shares import Coverage
 from kpi.sums import expected_hours, is_additive, known_sums
 from kpi.tree import Tree
 

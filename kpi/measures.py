@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Kind, MeterRole, Registry
 from domain.time import DAY_US, SECOND_US, IntArray, Level, day_number, level_edges
-from kpi.block import Block, Scene, coverage, known_terms, lay, spread
+from kpi.block import Block, Scene, known_terms, lay
 from kpi.definition import Family, Kpi, Made, Term, padded
 from kpi.demand import demand_terms
 from kpi.members import Claims, Members, claimed
 from kpi.outages import Outages
 from kpi.ragged import owners, runs_of
+from kpi.shares import coverage, spread, unlike_columns
 from kpi.tree import Rows, Tree, beside, carriers, rows_where, topmost
 
 __all__ = [
@@ -136,12 +137,16 @@ def hours_of(
     """
     atoms = scene.atoms
     due_s = scene.expected_s(members.rows, atoms) if due_s is None else due_s
-    weight = spread(members, scene.weights_of(members, atoms), due_s)
-    entered, due = (
-        np.add.reduceat(weight * seconds[members.pair_row], members.first, axis=0)
-        for seconds in (np.minimum(entered_s, due_s), due_s)
-    )
-    hours = np.maximum.reduceat(due_s[members.pair_row], members.first, axis=0) / 3600
+    usual = scene.weights_of(members, atoms)
+    weight = spread(members, usual, due_s)
+    some, which = unlike_columns(usual, due_s)
+    seconds = due_s[:, some][members.pair_row]
+    due = np.add.reduceat(weight[:, some] * seconds, members.first, axis=0)[:, which]
+    hours = np.maximum.reduceat(seconds, members.first, axis=0)[:, which] / 3600
+    entered = due
+    if not (entered_s >= due_s).all():
+        counted = members.of_pairs(np.minimum(entered_s, due_s))
+        entered = np.add.reduceat(weight * counted, members.first, axis=0)
     share = np.zeros(due.shape)
     np.divide(entered, due, out=share, where=due > 0)
     return hours * np.minimum(share, 1.0), hours
@@ -253,9 +258,7 @@ def _counted(members: Members, counts: NDArray[np.number]) -> FloatArray:
     return members.summed(counts.astype(np.float64, copy=False))[:, 0]
 
 
-def _slots_between(
-    scene: Scene, rows: Rows, interval_us: IntArray, until_us: IntArray, edges: IntArray
-) -> IntArray:
+def _slots_between(scene: Scene, rows: Rows, interval_us: IntArray, until_us: IntArray, edges: IntArray) -> IntArray:
     """(r, p) slots of each row that begin in each interval, in the row's life up to `until`."""
     # Most channels live all along and have the same few intervals: each case is counted once.
     lives = np.stack([interval_us, np.clip(rows.from_us, edges[0], edges[-1]), np.clip(until_us, edges[0], edges[-1])])

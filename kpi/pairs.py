@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray
 from domain.quality import Flag
 from domain.time import HOUR_US, Level, level_edges
-from kpi.block import Block, Scene, spread
+from kpi.block import Block, Scene
 from kpi.definition import Made, Term, padded
 from kpi.measures import without_peak
 from kpi.members import Members
+from kpi.shares import spread
 
 __all__ = ["LEAST_TOGETHER", "Sides", "pair_terms", "sides_of", "terms_of_pair"]
 

@@ -4,10 +4,10 @@ from domain.frames import Subject, SubjectKind
 from domain.quantities import QUANTITIES
 from domain.registry import Kind, MeterRole, Registry
 from kpi import formulas
-from kpi.block import coverage
 from kpi.definition import Family, Gate, Kpi, Term
 from kpi.measures import by_owner, sum_terms
 from kpi.members import Members, claimed
+from kpi.shares import coverage
 from kpi.tree import Tree, rows_where, topmost
 
 __all__ = ["quantity_sums"]

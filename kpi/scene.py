@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.context import ContextFrame
-from domain.frames import AmountFrame, FloatArray, Subject
+from domain.frames import AmountFrame, FloatArray, SmallArray, Subject
 from domain.registry import Park, Registry
 from domain.time import SECOND_US, IntArray, Level, base_edges
 from kpi.members import Members
@@ -17,9 +17,44 @@ from kpi.weights import Weights, last_days
 if TYPE_CHECKING:
     from kpi.block import Block
 
-__all__ = ["Scene", "always", "same_rows", "ticked_edge"]
+__all__ = ["Grid", "Scene", "always", "same_rows", "ticked_edge"]
 
 BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Amounts of channels (c) of which each has a row for every cell; the first rows of its columns are those of fewer channels."""
+
+    channel_id: SmallArray
+    """(c,), rising."""
+    row: IntArray
+    """(c x cells,), like all below."""
+    cell: IntArray
+    start_us: IntArray
+    stop_us: IntArray
+    expected_s: FloatArray
+    """Time up to the tick. [s]"""
+
+    @classmethod
+    def of(cls, frame: AmountFrame, cells: IntArray, ticked_us: int) -> "Grid | None":
+        """That of a frame; None where a channel has more or fewer rows than there are cells."""
+        count = len(cells) - 1
+        if not len(frame) or len(frame) % count:
+            return None
+        ids, starts = frame.channel_id.reshape(-1, count), frame.start_us.reshape(-1, count)
+        # A frame is sorted: between equal ids there is no other.
+        if (ids[:, 0] != ids[:, -1]).any() or (ids[1:, 0] == ids[:-1, 0]).any() or (starts != cells[:-1]).any():
+            return None
+        channels, expected_us = len(ids), overlap(cells[:-1], cells[1:], cells[:1], np.array([ticked_us]))
+        return cls(
+            channel_id=ids[:, 0],
+            row=np.repeat(np.arange(channels), count),
+            cell=np.tile(np.arange(count), channels),
+            start_us=np.tile(cells[:-1], channels),
+            stop_us=np.tile(cells[1:], channels),
+            expected_s=np.tile(expected_us / SECOND_US, channels),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +81,24 @@ class Scene:
     """Entered values of the subjects and of the park; all that overlap the periods."""
     laid: "dict[tuple[bytes, ...], Block]" = field(init=False, default_factory=dict, repr=False, compare=False)
     """What was laid on rows before, by their columns: many KPIs have the same rows."""
+    whole: "dict[str, Grid | None]" = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What :attr:`grid` found before."""
     noted: dict[tuple[object, ...], Any] = field(init=False, default_factory=dict, repr=False, compare=False)
     """What else was made before and is asked for again, beside what it was made of."""
+
+    @property
+    def grid(self) -> "Grid | None":
+        """The frame as a grid of channels and cells, where it has a row for each."""
+        if "grid" not in self.whole:
+            self.whole["grid"] = Grid.of(self.frame, self.cells, self.ticked_us)
+        return self.whole["grid"]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether the frame tells of any long gap."""
+        if ("gaps",) not in self.noted:
+            self.noted["gaps",] = bool((self.frame.inner_gap_s > 0).any() or (self.frame.gap_s > 0).any())
+        return bool(self.noted["gaps",])
 
     def weights_of(self, members: Members, edges: IntArray) -> FloatArray:
         """(r, p) what each row usually amounts to in a day, seen from the end of each interval; NaN: not known."""

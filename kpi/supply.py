@@ -4,11 +4,12 @@ import numpy as np
 
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Registry
-from kpi.block import Block, Scene, coverage
+from kpi.block import Block, Scene
 from kpi.carriers import Carrier, Electricity, carriers_of
 from kpi.definition import Family, Kpi, Made
 from kpi.measures import by_owner, deviations, sum_terms
 from kpi.members import Claims, Members, claimed
+from kpi.shares import coverage
 from kpi.tree import Rows, Tree
 
 __all__ = ["ELECTRICITY_BALANCE", "ELECTRICITY_SUPPLY"]
