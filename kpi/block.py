@@ -77,14 +77,29 @@ class Block:
     def whole(self) -> BoolArray:
         """Whether the interval was measured from end to end, so that it may enter ratios and peaks."""
         if "whole" not in self.facts:
-            length_s = (np.diff(self.edges) / SECOND_US - ROUNDING_S)[self.cell]
-            self.facts["whole"] = self.measured & (self.measured_s >= length_s)
+            least_s = np.diff(self.edges) / SECOND_US - ROUNDING_S
+            if self.is_dense:
+                long = (self.measured_s.reshape(self.shape) >= least_s).ravel()
+            else:
+                long = self.measured_s >= least_s[self.cell]
+            self.facts["whole"] = self.measured & long
         return self.facts["whole"]
 
     @property
     def is_dense(self) -> bool:
         """Whether every row has an entry in every cell."""
         return len(self.row) == self.shape[0] * self.shape[1]
+
+    def taken(self, column: NDArray[Scalar]) -> NDArray[Scalar]:
+        """The entries' values of another column of the frame; not to be written to."""
+        if self.is_dense and len(self.row) == len(column) and (self.source[:: self.shape[1]] == self.row_starts).all():
+            return column
+        return column[self.source]
+
+    @property
+    def row_starts(self) -> IntArray:
+        """(rows,) where the entries of each row begin, if it is dense."""
+        return np.arange(self.shape[0]) * self.shape[1]
 
     def keys(self, edges: IntArray) -> IntArray:
         """Index of each entry in a flattened (rows, intervals) array; each cell lies in one of the intervals."""
@@ -107,9 +122,19 @@ class Block:
         sums = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
         return sums.astype(np.float64, copy=False).reshape(shape)
 
+    def counted(self, counts: NDArray[np.integer], edges: IntArray) -> IntArray:
+        """Sums of whole numbers per row and interval: (k,) to (rows, intervals), 0 where there is none."""
+        if self._is_grid(edges):
+            return counts.reshape(self.shape)
+        return self.summed(counts.astype(np.float64), edges).astype(np.int64)
+
     def throughout(self, edges: IntArray) -> tuple[IntArray, FloatArray]:
         """Per row and interval: how many entries were measured from end to end, and what these amount to; not to be written to."""
         named = edges.tobytes()
+        if named not in self.through and self._is_grid(edges):
+            whole = self.whole.reshape(self.shape)
+            sums = self.amount.reshape(self.shape)
+            self.through[named] = whole.astype(np.int64), sums if whole.all() else np.where(whole, sums, 0.0)
         if named not in self.through:
             counted = self.whole & (self.start_us >= edges[0]) & (self.start_us < edges[-1])
             chosen = np.flatnonzero(counted)
@@ -244,6 +269,8 @@ def _lay(scene: Scene, rows: Rows, channel: IntArray | None) -> Block:
 def _take_out_nothing(amount: FloatArray, measured_s: FloatArray, estimated: FloatArray, flags: IntArray) -> None:
     # A row may stand there only for its flag or its slot; what it says of the amount is then nothing, not zero.
     nothing = np.flatnonzero(measured_s <= 0)
+    if not len(nothing):
+        return
     nothing = nothing[(estimated[nothing] == 0) & (flags[nothing] & Flag.ESTIMATED == 0)]
     amount[nothing], estimated[nothing] = np.nan, 0.0
 
@@ -257,13 +284,17 @@ def _gridded(scene: Scene, rows: Rows, channel_id: SmallArray) -> Block | None:
     if not len(line) or (grid.channel_id[line] != channel_id).any():
         return None
     frame, count, cells = scene.frame, len(scene.cells) - 1, len(rows) * (len(scene.cells) - 1)
+    is_frame = len(line) == len(grid.channel_id) and bool((line == np.arange(len(line))).all())
 
     def lines(column: NDArray[Scalar]) -> NDArray[Scalar]:
-        return column.reshape(-1, count)[line].ravel()
+        return column[:] if is_frame else column.reshape(-1, count)[line].ravel()
 
     amount, measured_s, estimated = lines(frame.amount), lines(frame.measured_s), lines(frame.estimated)
     flags, expected_s = lines(frame.flags).astype(np.int64), grid.expected_s[:cells]
+    if is_frame and (measured_s <= 0).any():
+        amount, estimated = amount.copy(), estimated.copy()
     _take_out_nothing(amount, measured_s, estimated, flags)
+    is_due = bool((measured_s <= expected_s).all())
     return Block(
         shape=(len(rows), count),
         edges=scene.cells,
@@ -275,7 +306,7 @@ def _gridded(scene: Scene, rows: Rows, channel_id: SmallArray) -> Block | None:
         amount=amount,
         estimated=estimated,
         measured_s=measured_s,
-        covered_s=np.minimum(measured_s, expected_s),
+        covered_s=measured_s if is_due else np.minimum(measured_s, expected_s),
         expected_s=expected_s,
         flags=flags,
     )

@@ -160,7 +160,9 @@ def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges:
     complete = blocks[0].throughout(edges)[0] == cells
     # A meter out of service for a whole block is not missing from it; one that was measured all the same enters.
     present = scene.serves(rows, edges) | (complete & scene.alive(rows, edges))
-    amounts = [np.where(complete, block.throughout(edges)[1], 0.0) for block in blocks]
+    amounts = [block.throughout(edges)[1] for block in blocks]
+    if not complete.all():
+        amounts = [np.where(complete, one, 0.0) for one in amounts]
     # Who is there and who is not is the same in most blocks of a day.
     some, which = _unlike(day, complete, present)
     weights = weight[:, day[some]] * members.of_pairs(present[:, some])

@@ -1,5 +1,7 @@
 """How each family of KPIs finds its members and makes its terms out of base amounts."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +49,9 @@ def by_owner(
     row = np.arange(first_row, first_row + len(rows))
     return tuple(Claims(kpi=np.full(len(rows), kpi), kind=kind, owner=owners[kind], row=row) for kind in kinds)
 
+
+FEW_TARGETS = 8
+"""Up to so many, summing one after another, row by row, is faster than all at once, column by column."""
 
 SUMMED = (SubjectKind.TENANT, SubjectKind.PARK)
 """Who has meters of its own, or of its tenants."""
@@ -154,6 +159,15 @@ def hours_of(
 
 def _power_factor_terms(scene: Scene, block: Block, members: Members) -> Made:
     """Active and lagging reactive energy of the intervals that have both: (E_P, E_Q, hours entered, hours expected)."""
+    key = ("power factor", id(block), members.named)
+    if key not in scene.noted:
+        scene.noted[key] = block, _factor_terms(scene, block, members)
+    made: Made = scene.noted[key][1]
+    # Others write what they have of their own beside it.
+    return replace(made, terms=made.terms.copy())
+
+
+def _factor_terms(scene: Scene, block: Block, members: Members) -> Made:
     reactive = lay(scene, members.rows, _reactive(scene.tree, members))
     atoms = scene.atoms
     active, lagging = paired(block, reactive)
@@ -240,22 +254,27 @@ def _slot_terms(scene: Scene, block: Block, members: Members) -> Made:
     if len(outages):
         down = _slots_down(scene, members, outages, until, interval_us)
         due_here = due_here - _slots_down_here(scene, block, members, outages, until)
-    filled = block.summed(np.minimum(scene.frame.slots[block.source], due_here), atoms)
-    final = (scene.cells[1:] <= scene.ticked_us)[block.cell]
-    received, unusable = (
-        block.summed(np.where(final, counts[block.source], 0), atoms)
-        for counts in (scene.frame.received, scene.frame.unusable)
+    final = scene.cells[1:] <= scene.ticked_us
+    kept = True if final.all() else final[block.cell]
+    columns = (
+        np.minimum(block.taken(scene.frame.slots), due_here),
+        block.taken(scene.frame.received) * kept,
+        block.taken(scene.frame.unusable) * kept,
     )
-    columns = (filled, due - down, down, received - unusable, received)
-    terms = padded(*(_counted(members, values) for values in columns))
+    filled, received, unusable = (_counted(members, block.counted(values, atoms)) for values in columns)
+    expected, lost = _counted(members, due - down), _counted(members, down)
+    terms = padded(filled, expected, lost, received - unusable, received)
     return without_peak(terms, members.joined(block.joined(atoms)))
 
 
-def _counted(members: Members, counts: NDArray[np.number]) -> FloatArray:
-    """(t, a) sum of whole numbers (r, a) over the rows of each target."""
+def _counted(members: Members, counts: NDArray[np.integer]) -> FloatArray:
+    """(t, a) sum of whole numbers (r, a) over the rows of each target, which is the same in any order."""
     if not counts.any():
         return np.zeros((len(members.kpi), counts.shape[1]))
-    return members.summed(counts.astype(np.float64, copy=False))[:, 0]
+    if len(members.first) > FEW_TARGETS:
+        return members.summed(counts.astype(np.float64))[:, 0]
+    parts = np.split(members.of_pairs(counts), members.first[1:])
+    return np.stack([part.sum(axis=0, dtype=np.int64) for part in parts]).astype(np.float64)
 
 
 def _slots_between(scene: Scene, rows: Rows, interval_us: IntArray, until_us: IntArray, edges: IntArray) -> IntArray:

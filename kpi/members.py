@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from domain.frames import FloatArray, SmallArray, Subject, SubjectKind
 from domain.time import IntArray
+from kpi.ragged import same_rows
 from kpi.tree import Rows, Tree
 
 __all__ = ["Claims", "Members", "Runs", "claimed"]
@@ -104,8 +105,8 @@ class Members:
 
     def any_on_side(self, facts: BoolArray) -> BoolArray:
         """Whether it is so for any row of each target and side: (r, p) to (t, sides, p)."""
-        if facts.all():
-            return np.ones((len(self.kpi), self.sides, facts.shape[1]), dtype=np.bool_)
+        if same_rows(facts) or facts.all():
+            return np.broadcast_to(facts[0], (len(self.kpi), self.sides, facts.shape[1])).copy()
         some = np.logical_or.reduceat(self.of_pairs(facts), self.first, axis=0)
         return some.reshape(len(self.kpi), self.sides, facts.shape[1])
 
@@ -117,8 +118,8 @@ class Members:
 
     def any_of(self, facts: BoolArray) -> BoolArray:
         """Whether it is so for any row of each target: (r, p) to (t, p)."""
-        if facts.all():
-            return np.ones((len(self.kpi), facts.shape[1]), dtype=np.bool_)
+        if same_rows(facts) or facts.all():
+            return np.broadcast_to(facts[0], (len(self.kpi), facts.shape[1])).copy()
         return np.logical_or.reduceat(self.of_pairs(facts), self.first[:: self.sides], axis=0)
 
 

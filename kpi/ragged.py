@@ -1,6 +1,6 @@
 """Arrays of arrays laid end to end: group i owns the rows `[bounds[i], bounds[i + 1])`."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,14 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray
 from domain.time import IntArray
 
-__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "spread_out", "sums_by", "within"]
+__all__ = ["bisect_groups", "bounds_of", "owners", "runs_of", "same_rows", "spread_out", "sums_by", "within"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def same_rows(values: NDArray[Any]) -> bool:
+    """Whether an array (r, p) is one row, seen as many."""
+    return len(values) > 0 and values.strides[0] == 0
 
 
 def bounds_of(counts: IntArray) -> IntArray:

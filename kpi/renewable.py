@@ -6,19 +6,19 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.quality import Flag
 from domain.registry import Registry
-from domain.time import SECOND_US, IntArray
+from domain.time import IntArray
 from kpi.block import Block, Scene
 from kpi.carriers import Carrier, Electricity, carriers_of
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.delivered import entered_to_now, estimated_flags
 from kpi.measures import SUMMED, by_owner, hours_of, without_peak
-from kpi.members import Members, claimed
+from kpi.members import Members, Runs, claimed
+from kpi.scene import always
 from kpi.tree import Tree
 
 __all__ = ["RENEWABLE"]
 
 BoolArray = NDArray[np.bool_]
-ROUNDING_S = 1e-6
 
 _USED = {Carrier.IMPORT: 1.0, Carrier.GENERATION: 1.0, Carrier.EXPORT: -1.0}
 _OWN_OF_TENANT = {Carrier.GENERATION: 1.0, Carrier.EXPORT: -1.0}
@@ -43,8 +43,9 @@ def _signs(carrier: IntArray, signs: dict[Carrier, float]) -> FloatArray:
 
 def _known(block: Block) -> BoolArray:
     """Whether an amount is that of the whole interval, measured or spread over a gap."""
-    whole = block.measured_s >= (block.stop_us - block.start_us) / SECOND_US - ROUNDING_S
-    return ~np.isnan(block.amount) & (whole | ((block.flags & Flag.ESTIMATED) > 0))
+    if block.whole.all():
+        return block.whole
+    return block.whole | (block.known & ((block.flags & Flag.ESTIMATED) > 0))
 
 
 def _together(scene: Scene, block: Block, group: IntArray, members: Members) -> BoolArray:
@@ -103,28 +104,45 @@ def _shared(scene: Scene, block: Block, members: Members) -> tuple[Block, BoolAr
     of_network = np.isin(carrier, (Carrier.FED_IN, Carrier.SOLD))
     _, tenant = np.unique(scene.tree.tenant_id[members.meter], return_inverse=True)
     group = np.where(of_network, int(tenant.max()) + 1, tenant)
+    known = _known(block)
+    if known.all() and block.is_dense and always(members.rows, scene.cells) and not len(scene.tree.outages):
+        return block, np.ones(len(block.row), dtype=np.bool_)
     together = _together(scene, block, group, members)
-    counts = _known(block) & together[group[block.row], block.cell]
-    kept = block if counts.all() else block.only(counts)
+    kept = block.only(known & together[group[block.row], block.cell])
     if not of_network.any():
         return kept, np.ones(len(kept.row), dtype=np.bool_)
     return kept, together[-1, kept.cell]
 
 
-def _by_row(scene: Scene, block: Block) -> tuple[FloatArray, FloatArray]:
-    """Measured and estimated part of each row (r, a), 0 where nothing counts."""
-    return block.summed(block.amount - block.estimated, scene.atoms), block.summed(block.estimated, scene.atoms)
+def _by_run(scene: Scene, block: Block, runs: Runs) -> tuple[FloatArray, FloatArray]:
+    """Measured and estimated part of each run (f, a), 0 where nothing counts."""
+    measured, estimated = (
+        runs.members.summed(block.summed(values, scene.atoms))[:, 0]
+        if values.any()
+        else np.zeros((len(runs.mark), len(scene.atoms) - 1))
+        for values in (block.amount - block.estimated, block.estimated)
+    )
+    return measured, estimated
+
+
+def _signed(runs: Runs, by_run: FloatArray, signs: dict[Carrier, float]) -> FloatArray:
+    """(t, a) sum over the runs of each target, each with the sign of its carrier."""
+    total = np.zeros((runs.targets, by_run.shape[1]))
+    np.add.at(total, runs.target, by_run * _signs(runs.mark, signs))
+    return total
 
 
 def _terms(scene: Scene, block: Block, members: Members) -> Made:
     carrier, atoms = carriers_of(scene.tree, members.rows), scene.atoms
     of_tenant, in_park = _shared(scene, block, members)
     blocks = (of_tenant, of_tenant if in_park.all() else of_tenant.only(in_park))
-    by_row = [_by_row(scene, one) for one in blocks]
+    runs = members.runs_of(carrier)
+    of_one = _by_run(scene, blocks[0], runs)
+    by_run = (of_one, of_one if blocks[1] is blocks[0] else _by_run(scene, blocks[1], runs))
     kinds = np.array([subject.kind is SubjectKind.PARK for subject in scene.subjects])
     is_park = kinds[members.subject][:, None]
     columns = [
-        np.where(is_park, *(members.summed(by_row[one][part] * _signs(carrier, signs[one]))[:, 0] for one in (1, 0)))
+        np.where(is_park, *(_signed(runs, by_run[one][part], signs[one]) for one in (1, 0)))
         for signs in ((_USED, _USED), (_OWN_OF_TENANT, _OWN_OF_PARK))
         for part in (0, 1)
     ]
@@ -141,8 +159,11 @@ def _entered(
 ) -> tuple[BoolArray, tuple[FloatArray, FloatArray]]:
     """Whether anything counts, and the hours that entered of those that should have; (t, a) each."""
     atoms = scene.atoms
-    found = [members.any_of(one.summed(np.ones(len(one.row)), atoms) > 0) for one in blocks]
-    hours = [hours_of(scene, members, one.summed(one.expected_s, atoms)) for one in blocks]
+    several = blocks if blocks[0] is not blocks[1] else blocks[:1]
+    found = [members.any_of(one.any_of(np.ones(len(one.row), dtype=np.bool_), atoms)) for one in several]
+    hours = [hours_of(scene, members, one.summed(one.expected_s, atoms)) for one in several]
+    if len(several) == 1:
+        return found[0], hours[0]
     tenant, park = hours
     return np.where(is_park, found[1], found[0]), (np.where(is_park, park[0], tenant[0]), tenant[1])
 

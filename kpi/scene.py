@@ -11,13 +11,14 @@ from domain.frames import AmountFrame, FloatArray, SmallArray, Subject
 from domain.registry import Park, Registry
 from domain.time import SECOND_US, IntArray, Level, base_edges
 from kpi.members import Members
+from kpi.ragged import same_rows
 from kpi.tree import FOREVER_US, Rows, Tree, overlap
 from kpi.weights import Weights, last_days
 
 if TYPE_CHECKING:
     from kpi.block import Block
 
-__all__ = ["Grid", "Scene", "always", "same_rows", "ticked_edge"]
+__all__ = ["Grid", "Scene", "always", "ticked_edge"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -151,11 +152,6 @@ class Scene:
         if always(rows, edges):
             return np.broadcast_to(np.True_, (len(rows), len(edges) - 1))
         return overlap(rows.from_us[:, None], rows.to_us[:, None], edges[:-1], edges[1:]) > 0
-
-
-def same_rows(values: NDArray[Any]) -> bool:
-    """Whether an array (r, p) is one row, seen as many."""
-    return len(values) > 0 and values.strides[0] == 0
 
 
 def always(rows: Rows, edges: IntArray) -> bool:

@@ -10,7 +10,8 @@ from domain.frames import FloatArray
 from domain.time import SECOND_US, IntArray
 from kpi.block import Block
 from kpi.members import Members
-from kpi.scene import Scene, same_rows
+from kpi.ragged import same_rows
+from kpi.scene import Scene
 from kpi.tree import Rows
 
 __all__ = ["Coverage", "coverage", "spread", "unlike_columns"]
@@ -81,8 +82,11 @@ def _scaled(expected: FloatArray, worth: FloatArray, scale: FloatArray) -> tuple
     if same_rows(scale) and same_rows(expected):
         shown = np.where(scale[:1] == 0, 0.0, expected[:1])
         # Of rows that share a scale it only matters whether it is known.
-        known = np.where(np.isnan(scale[:1]), np.nan, 1.0)
-        worth = np.broadcast_to(known, scale.shape) if np.isnan(known).all() else worth * known
+        unknown = np.isnan(scale[:1])
+        if unknown.all():
+            worth = np.broadcast_to(np.nan, worth.shape)
+        elif unknown.any():
+            worth = np.where(unknown, np.nan, worth)
         return np.broadcast_to(shown, expected.shape), worth
     return np.where(scale == 0, 0.0, expected), worth * scale
 
