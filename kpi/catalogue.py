@@ -7,6 +7,7 @@ to :mod:`kpi.measures`; where its formula is new, one to :mod:`kpi.formulas`. No
 from domain.frames import SubjectKind
 from domain.registry import Registry
 from kpi import formulas
+from kpi.availability import AVAILABILITY, SLOT_TERMS
 from kpi.carbon import carbon_kpis
 from kpi.compliance import check_rules
 from kpi.custom import custom_kpis
@@ -16,7 +17,7 @@ from kpi.effluent import effluent_kpis
 from kpi.energy import energy_kpis
 from kpi.intake import WATER, WATER_BALANCE
 from kpi.intensity import intensity_kpis
-from kpi.measures import AVAILABILITY, DEMAND, ELECTRICITY, POWER_FACTOR, SLOT_TERMS
+from kpi.measures import DEMAND, ELECTRICITY, POWER_FACTOR
 from kpi.water import water_kpis
 
 __all__ = ["CATALOGUE", "built_in", "for_registry"]

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray, Subject
 from domain.registry import Registry, Tenant
 from domain.time import IntArray, Level, level_edges
-from kpi.block import Block, Scene, known_terms, lay
+from kpi.block import Block, Scene, known_terms
 from kpi.blocks import contracted_rows, tariff_rows
 from kpi.carried import hours_without
 from kpi.definition import Family, Kpi, Made, padded
+from kpi.laying import lay
 from kpi.measures import SUMMED, by_owner, without_peak
 from kpi.members import Members, claimed
 from kpi.reactive import free_tangent

@@ -4,10 +4,10 @@ from domain.frames import SubjectKind
 from domain.registry import Registry
 from domain.time import Level
 from kpi import formulas, formulas_water
+from kpi.availability import AVAILABILITY, SLOT_TERMS
 from kpi.bills import METERING
 from kpi.carried import ENERGY, factors_of
 from kpi.definition import Basis, Gate, Kpi, Term
-from kpi.measures import AVAILABILITY, SLOT_TERMS
 
 __all__ = ["data_kpis"]
 

@@ -11,6 +11,7 @@ from domain.time import HOUR_US, IntArray, Level, base_edges, level_edges
 from kpi.block import Block, Scene
 from kpi.definition import Made, padded
 from kpi.members import Members
+from kpi.ragged import same_rows
 from kpi.shares import spread
 
 __all__ = ["LEAST_BLOCK_COVERAGE", "Coincident", "coincident", "demand_terms", "peak_terms"]
@@ -89,7 +90,9 @@ def peak_terms(scene: Scene, blocks: tuple[Block, ...], members: Members, rating
     for length_s in np.unique(longest_s):
         chosen = longest_s == length_s
         terms[chosen], peak_at_us[chosen] = _peaks(scene, blocks, members.only(chosen), int(length_s), rating)
-    joined = np.bitwise_or.reduce([block.joined(scene.atoms) for block in blocks])
+    joined = blocks[0].joined(scene.atoms)
+    for block in blocks[1:]:
+        joined = joined | block.joined(scene.atoms)
     return Made(terms=terms, peak_at_us=peak_at_us, flags=members.joined(joined))
 
 
@@ -159,7 +162,9 @@ def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges:
     cells = np.searchsorted(scene.cells, edges[1:]) - np.searchsorted(scene.cells, edges[:-1])
     complete = blocks[0].throughout(edges)[0] == cells
     # A meter out of service for a whole block is not missing from it; one that was measured all the same enters.
-    present = scene.serves(rows, edges) | (complete & scene.alive(rows, edges))
+    present = scene.serves(rows, edges)
+    if not (same_rows(present) and present[0].all()):
+        present = present | (complete & scene.alive(rows, edges))
     amounts = [block.throughout(edges)[1] for block in blocks]
     if not complete.all():
         amounts = [np.where(complete, one, 0.0) for one in amounts]
@@ -183,7 +188,9 @@ def coincident(scene: Scene, blocks: tuple[Block, ...], members: Members, edges:
 
 def _unlike(day: IntArray, *facts: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     """Blocks (columns of the facts) of which each is unlike the others, and for each block which of these it is like."""
-    packed = np.ascontiguousarray(np.concatenate([np.packbits(one, axis=0) for one in facts]).T)
+    # What is so of all rows, or the same of all, tells no more than one row of it.
+    telling = [one[:1] if same_rows(one) or one.all() else one for one in facts]
+    packed = np.ascontiguousarray(np.concatenate([np.packbits(one, axis=0) for one in telling]).T)
     place: dict[tuple[int, bytes], int] = {}
     which = [
         place.setdefault((one, column.tobytes()), len(place)) for one, column in zip(day.tolist(), packed, strict=True)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import ComplianceRule, MeterRole, Registry, RuleStatistic
 from domain.time import IntArray, Level
-from kpi.block import Block, Scene, lay
+from kpi.block import Block, Scene
 from kpi.compliance import by_window, longest_window, members_of_rules, rule_rows, weighing_flows
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.intake import discharged, sided, wastewater
+from kpi.laying import lay
 from kpi.measures import hours_of, paired, without_peak
 from kpi.members import Members
 from kpi.pairs import pair_terms

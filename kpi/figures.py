@@ -11,8 +11,9 @@ from domain.frames import FloatArray, KpiFrame, NullReason, SmallArray, Subject,
 from domain.quality import Flag
 from domain.registry import Registry
 from domain.time import IntArray, Level
-from kpi.block import Block, Scene, lay
+from kpi.block import Block, Scene
 from kpi.definition import TERMS, Family, Figures, Fold, Gate, Kpi, Made, Term
+from kpi.laying import lay
 from kpi.members import Members
 from kpi.shares import Coverage
 from kpi.tree import Tree

@@ -5,9 +5,10 @@ import numpy as np
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Kind, MeterRole, Registry
 from domain.time import IntArray
-from kpi.block import Block, Scene, lay
+from kpi.block import Block, Scene
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.intake import no_rows
+from kpi.laying import lay
 from kpi.measures import LOADS, by_owner, hours_of, paired, without_peak
 from kpi.members import Claims, Members, claimed
 from kpi.pairs import pair_terms

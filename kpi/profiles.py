@@ -5,10 +5,11 @@ import numpy as np
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import Registry
 from domain.time import IntArray
-from kpi.block import Block, Scene, lay
+from kpi.block import Block, Scene
 from kpi.carriers import Electricity
 from kpi.definition import Family, Kpi, Made, padded
 from kpi.demand import Coincident, coincident, demand_terms
+from kpi.laying import lay
 from kpi.measures import DEMAND, by_owner, without_peak
 from kpi.members import Members, claimed
 from kpi.tree import Tree

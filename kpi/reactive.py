@@ -8,9 +8,10 @@ import numpy as np
 from domain.frames import FloatArray, Subject, SubjectKind
 from domain.registry import OPERATOR, Registry
 from domain.time import IntArray
-from kpi.block import Block, Scene, lay
+from kpi.block import Block, Scene
 from kpi.definition import Family, Kpi, Made
 from kpi.demand import Coincident, peak_terms
+from kpi.laying import lay
 from kpi.measures import POWER_FACTOR, by_owner, paired, reactive_rows
 from kpi.members import Members, claimed
 from kpi.tariffs import Contracts, under_contract

@@ -16,6 +16,8 @@ from kpi.tree import Rows
 
 __all__ = ["Coverage", "coverage", "spread", "unlike_columns"]
 
+BoolArray = NDArray[np.bool_]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
@@ -39,9 +41,35 @@ def coverage(scene: Scene, block: Block, members: Members, scale: FloatArray | N
     scale : float64 (r, p), optional
         What a unit of each row is worth where the units of the rows differ; 0: the row does not count, NaN: not known.
     """
-    if scale is not None and not (same_rows(scale) and (scale[0] > 0).all()):
-        return _coverage(scene, block, members, scale)
-    # A scale that all rows share weighs none of them more than another.
+    if scale is None:
+        return _unscaled(scene, block, members)
+    alike = _alike(members, scale)
+    if alike.all():
+        return _unscaled(scene, block, members)
+    scaled = _coverage(scene, block, members, scale)
+    if not alike.any():
+        return scaled
+    plain = _unscaled(scene, block, members)
+    return Coverage(
+        profile=np.where(alike, plain.profile, scaled.profile), total=np.where(alike, plain.total, scaled.total)
+    )
+
+
+def _alike(members: Members, scale: FloatArray) -> BoolArray:
+    """
+    (t, p) whether all rows of a target share one scale, which then weighs none of them more than another.
+
+    It is asked of each target alone, so that a share does not depend on who else is computed with it.
+    """
+    if same_rows(scale):
+        return np.broadcast_to(scale[0] > 0, (len(members.kpi), scale.shape[1]))
+    own, first = members.of_pairs(scale), members.first[:: members.sides]
+    least = np.minimum.reduceat(own, first, axis=0)
+    alike: BoolArray = (least > 0) & (least == np.maximum.reduceat(own, first, axis=0))
+    return alike
+
+
+def _unscaled(scene: Scene, block: Block, members: Members) -> Coverage:
     key = ("coverage", id(block), members.named)
     if key not in scene.noted:
         scene.noted[key] = block, _coverage(scene, block, members, None)

@@ -10,7 +10,8 @@ from domain.frames import FloatArray
 from domain.quality import Flag
 from domain.registry import Kind, RuleStatistic
 from domain.time import SECOND_US, IntArray
-from kpi.block import ROUNDING_S, Block, Scene, lay
+from kpi.block import ROUNDING_S, Block, Scene
+from kpi.laying import lay
 from kpi.measures import paired
 from kpi.profiles import percentiles
 from kpi.tree import Rows, Tree, beside

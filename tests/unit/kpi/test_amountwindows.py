@@ -13,8 +13,9 @@ from domain.quality import Flag
 from domain.registry import ComplianceRule, Registry, RuleStatistic, RuleWindow
 from domain.time import DAY_US, SECOND_US, Level, level_edges
 from kpi.amountwindows import Intervals, amount_windows, interval_excess, intervals_of
-from kpi.block import ROUNDING_S, lay
+from kpi.block import ROUNDING_S
 from kpi.compliance import judge, rule_rows, window_level
+from kpi.laying import lay
 from kpi.scene import Scene
 from kpi.tree import Tree
 from kpi.windows import Windows, clock_windows, rolling_windows
