@@ -120,8 +120,10 @@ def _gridded(scene: Scene, rows: Rows, channel_id: SmallArray) -> Block | None:
     def lines(column: NDArray[Scalar]) -> NDArray[Scalar]:
         return column[:] if is_frame else column.reshape(-1, count)[line].ravel()
 
-    amount, measured_s, estimated = lines(frame.amount), lines(frame.measured_s), lines(frame.estimated)
-    flags, expected_s = lines(frame.flags).astype(np.int64), grid.expected_s[:cells]
+    amount, measured_s, expected_s = lines(frame.amount), lines(frame.measured_s), grid.expected_s[:cells]
+    # Where nothing is estimated, or flagged, zeros cost no memory until they are written to.
+    estimated = lines(frame.estimated) if grid.has_estimates else np.zeros(cells)
+    flags = lines(frame.flags).astype(np.int64) if grid.has_flags else np.zeros(cells, dtype=np.int64)
     if is_frame and (measured_s <= 0).any():
         amount, estimated = amount.copy(), estimated.copy()
     _take_out_nothing(amount, measured_s, estimated, flags)

@@ -36,6 +36,8 @@ class Grid:
     stop_us: IntArray
     expected_s: FloatArray
     """Time up to the tick. [s]"""
+    has_estimates: bool
+    has_flags: bool
 
     @classmethod
     def of(cls, frame: AmountFrame, cells: IntArray, ticked_us: int) -> "Grid | None":
@@ -55,6 +57,8 @@ class Grid:
             start_us=np.tile(cells[:-1], channels),
             stop_us=np.tile(cells[1:], channels),
             expected_s=np.tile(expected_us / SECOND_US, channels),
+            has_estimates=bool(frame.estimated.any()),
+            has_flags=bool(frame.flags.any()),
         )
 
 
