@@ -109,12 +109,21 @@ class Block:
         """Whether the entries are all places of (rows, intervals) in their order."""
         return self.is_dense and len(edges) == len(self.edges) and bool((edges == self.edges).all())
 
+    def _steps(self, edges: IntArray) -> int:
+        """How many cells each interval has, where every row has an entry in each and all have as many; else 0."""
+        steps, rest = divmod(self.shape[1], len(edges) - 1)
+        alike = self.is_dense and rest == 0 and bool((self.edges[:: max(steps, 1)] == edges).all())
+        return steps if alike else 0
+
     def summed(self, values: FloatArray | BoolArray, edges: IntArray) -> FloatArray:
         """Sums per row and interval, added up in order of time: (k,) to (rows, intervals), 0 where there is none."""
         shape = (self.shape[0], len(edges) - 1)
         weights = values.astype(np.float64, copy=False)
         if self._is_grid(edges):
             return weights.reshape(shape)
+        if steps := self._steps(edges):
+            # Running sums add in order of time, as below.
+            return np.cumsum(weights.reshape(*shape, steps), axis=2)[..., -1].copy()
         sums = np.bincount(self.keys(edges), weights=weights, minlength=shape[0] * shape[1])
         return sums.astype(np.float64, copy=False).reshape(shape)
 
@@ -122,6 +131,9 @@ class Block:
         """Sums of whole numbers per row and interval: (k,) to (rows, intervals), 0 where there is none."""
         if self._is_grid(edges):
             return counts.reshape(self.shape)
+        if steps := self._steps(edges):
+            total: IntArray = counts.reshape(self.shape[0], len(edges) - 1, steps).sum(axis=2, dtype=np.int64)
+            return total
         return self.summed(counts.astype(np.float64), edges).astype(np.int64)
 
     def throughout(self, edges: IntArray) -> tuple[IntArray, FloatArray]:
@@ -131,6 +143,10 @@ class Block:
             whole = self.whole.reshape(self.shape)
             amounts = self.amount.reshape(self.shape)
             self.through[named] = whole.astype(np.int64), amounts if whole.all() else np.where(whole, amounts, 0.0)
+        elif named not in self.through and (steps := self._steps(edges)):
+            amounts = self.amount if self.whole.all() else np.where(self.whole, self.amount, 0.0)
+            counts = self.whole.reshape(self.shape[0], len(edges) - 1, steps).sum(axis=2, dtype=np.int64)
+            self.through[named] = counts, self.summed(amounts, edges)
         if named not in self.through:
             counted = self.whole & (self.start_us >= edges[0]) & (self.start_us < edges[-1])
             chosen = np.flatnonzero(counted)
@@ -144,12 +160,18 @@ class Block:
 
     def any_of(self, facts: BoolArray, edges: IntArray) -> BoolArray:
         """Whether it is so for any entry, per row and interval: (k,) to (rows, intervals)."""
-        return facts.reshape(self.shape) if self._is_grid(edges) else self.summed(facts, edges) > 0
+        if steps := self._steps(edges):
+            some: BoolArray = np.logical_or.reduce(facts.reshape(self.shape[0], len(edges) - 1, steps), axis=2)
+            return some
+        return self.summed(facts, edges) > 0
 
     def joined(self, edges: IntArray) -> IntArray:
         """Flags per row and interval: (rows, intervals)."""
         if self._is_grid(edges):
             return self.flags.reshape(self.shape)
+        if steps := self._steps(edges):
+            joined: IntArray = np.bitwise_or.reduce(self.flags.reshape(self.shape[0], len(edges) - 1, steps), axis=2)
+            return joined
         joined = np.zeros((self.shape[0], len(edges) - 1), dtype=np.int64)
         keys = self.keys(edges)
         if len(keys):
