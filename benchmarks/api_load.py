@@ -5,7 +5,8 @@ It parses of an answer no more than its status and length, on the event loop of 
 `busy` says which share of a core it took. Times of a given rate count from when a request was due, not from when a
 connection was free for it.
 
-Run as `python -m benchmarks.api_load PORT CONNECTIONS SECONDS RATE < request`; it prints one JSON line.
+Run as `python -m benchmarks.api_load PORT CONNECTIONS SECONDS RATE < requests`; they are sent in turn, and it prints one JSON
+line.
 """
 
 import asyncio
@@ -14,18 +15,22 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import uvloop
+
+_END = b"\r\n\r\n"
 
 
 @dataclass(slots=True, kw_only=True)
 class Load:
     """What is to be sent, what is due, and what came of it."""
 
-    request: bytes
+    requests: Iterator[bytes]
     is_paced: bool
     free: list["Talk"] = field(default_factory=list)
     due: deque[float] = field(default_factory=deque)
@@ -77,7 +82,7 @@ class Talk(asyncio.Protocol):
     def ask(self, asked_s: float) -> None:
         """Send the request that was due at a time."""
         self._asked_s = asked_s
-        self._transport.write(self._load.request)
+        self._transport.write(next(self._load.requests))
 
     def data_received(self, data: bytes) -> None:
         """Count what came, and note when an answer is whole."""
@@ -85,7 +90,7 @@ class Talk(asyncio.Protocol):
             self._left -= len(data)
         else:
             self._head += data
-            end = self._head.find(b"\r\n\r\n")
+            end = self._head.find(_END)
             if end < 0:
                 return
             self._status = int(self._head[9:12])
@@ -103,7 +108,8 @@ def _length(head: bytes, status: int) -> int:
 
 
 async def _run(port: int, connections: int, seconds: float, rate: float, request: bytes) -> dict[str, Any]:
-    load = Load(request=request, is_paced=rate > 0)
+    requests = cycle(one + _END for one in request.removesuffix(_END).split(_END))
+    load = Load(requests=requests, is_paced=rate > 0)
     loop = asyncio.get_running_loop()
     talks = [(await loop.create_connection(lambda: Talk(load), "127.0.0.1", port))[1] for _ in range(connections)]
     begun, busy = time.perf_counter(), time.process_time()

@@ -3,6 +3,7 @@ Requests per second for one day of 15-minute amounts of one channel, beside a ba
 
 - `bare`: a FastAPI application of one route and no middleware, under the same settings of uvicorn, that sends the bytes
 - `database`: kawasan, every answer read from the database (`Cache-Control: no-cache`); who asks and the registry are kept
+- `database_many`: the same, asked for several hundred other days and channels in turn, so that no two wait for the same
 - `kept`: kawasan, the answer kept from before and still valid, sent whole
 - `unchanged`: kawasan, with `If-None-Match`: 304
 
@@ -45,6 +46,7 @@ from store.users import UserRole, create_user, set_token, token_hash
 
 CHANNEL = f"p/{TENANT}/e0/energy_import"
 DAYS = 60
+ASKED_DAYS = 50
 
 
 def fill(url: str, channels: int) -> None:
@@ -62,17 +64,19 @@ def fill(url: str, channels: int) -> None:
         set_token(conn, "tenant", token_hash(TOKEN), label="bench")
 
 
-def path(day: int = 1) -> str:
-    """What is asked for: one day, so many days ago."""
+def path(day: int = 1, channel: str = CHANNEL) -> str:
+    """What is asked for: one day, so many days ago, of a channel."""
     start_us = STOP_US - day * DAY_US
     bounds = {"start": to_datetime(start_us).isoformat(), "stop": to_datetime(start_us + DAY_US).isoformat()}
-    return "/api/v1/amounts?" + urlencode({"channel": CHANNEL, "level": "base", **bounds})
+    return "/api/v1/amounts?" + urlencode({"channel": channel, "level": "base", **bounds})
 
 
-def request(**headers: str) -> bytes:
-    """A request for the day, byte by byte."""
+def request(asked: str = "", **headers: str) -> bytes:
+    """A request for the day, or for another path, byte by byte."""
     fields = {"Host": "127.0.0.1", "Authorization": f"Bearer {TOKEN}", "Accept": "application/json", **headers}
-    return (f"GET {path()} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields.items()) + "\r\n").encode()
+    return (
+        f"GET {asked or path()} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields.items()) + "\r\n"
+    ).encode()
 
 
 def answer(port: int) -> tuple[bytes, str]:
@@ -85,6 +89,22 @@ def answer(port: int) -> tuple[bytes, str]:
     if got.status != 200:
         raise SystemExit(f"the server answered {got.status}: {body[:500]!r}")
     return body, tag
+
+
+def many(port: int) -> bytes:
+    """Requests for many days of all channels of the tenant; each was asked for once, and so understood."""
+    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    conn.request("GET", "/api/v1/channels", headers=headers)
+    channels = [one["key"] for one in json.load(conn.getresponse())]
+    paths = [path(day, channel) for day in range(1, ASKED_DAYS + 1) for channel in channels]
+    for one in paths:
+        conn.request("GET", one, headers=headers)
+        got = conn.getresponse()
+        if got.status != 200 or not got.read():
+            raise SystemExit(f"the server answered {got.status} to {one}")
+    conn.close()
+    return b"".join(request(one, **{"Cache-Control": "no-cache"}) for one in paths)
 
 
 def bare_app(body: bytes) -> FastAPI:
@@ -184,10 +204,11 @@ def main() -> None:
             body, tag = answer(port)
             with bare(body) as bare_port:
                 note("measuring")
-                ports = {"bare": bare_port, "database": port, "kept": port, "unchanged": port}
+                ports = {"bare": bare_port, "database": port, "database_many": port, "kept": port, "unchanged": port}
                 requests = {
                     "bare": request(),
                     "database": request(**{"Cache-Control": "no-cache"}),
+                    "database_many": many(port),
                     "kept": request(),
                     "unchanged": request(**{"If-None-Match": tag}),
                 }

@@ -55,8 +55,9 @@ class Question:
     again: Again
     channels: Collection[str]
     park: str | None
-    before: Answer
-    """How it was answered first."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    route: dict[str, Any]
+    """As in the answer that was given first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,5 +128,12 @@ class Answers:
         size = len(answer.body) + _EACH_BYTES
         self._kept.put(asked, answer, promise.stamp, promise.channels, park=promise.park, size=size)
         if promise.again is not None:
-            question = Question(again=promise.again, channels=promise.channels, park=promise.park, before=answer)
-            self._questions.put(asked, question, promise.understood, _UNDERSTOOD, size=2 * size)
+            question = Question(
+                again=promise.again,
+                channels=promise.channels,
+                park=promise.park,
+                headers=answer.headers,
+                route=answer.route,
+            )
+            # It holds the times of the answer, and how they are written: about half of what was sent.
+            self._questions.put(asked, question, promise.understood, _UNDERSTOOD, size=_EACH_BYTES + size // 2)

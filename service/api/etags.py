@@ -85,7 +85,7 @@ async def _known(request: Request, services: Services) -> Answer | None:
     except ParkError:
         # The route answers that as it answers all that goes wrong.
         return None
-    answer = _answer(request, question.before.headers, body, question.before.route)
+    answer = _answer(request, question.headers, body, question.route)
     services.answers.keep(request, asked.accept, answer)
     return answer
 
