@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     """Address that the server listens on."""
     port: int = Field(default=8321, ge=1, le=65_535)
     """TCP port that the server listens on."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """How many server processes answer side by side on the port; each has a memory and connections to the database of its own."""
     cookie_secure: bool = False
     """Whether the login cookie is sent over HTTPS only; switch it on behind a TLS proxy."""
     session_idle_min: float = Field(default=720.0, ge=1, le=525_600)
@@ -105,7 +107,7 @@ class Settings(BaseSettings):
     session_days: float = Field(default=30.0, ge=0.01, le=365)
     """A login of the pages ends after this long in any case. [d]"""
     requests_per_min: int = Field(default=6000, ge=0, le=10_000_000)
-    """How many requests a user may send to the API in a minute, at once or spread, to each server process; 0: any number."""
+    """How many requests a user may send to the API in a minute, at once or spread; several workers share it evenly. 0: any number."""
     body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
     """The largest body of a request; entered values may come four times as large. [bytes]"""
     cors_origins: Origins = ()
@@ -113,7 +115,7 @@ class Settings(BaseSettings):
     kept_mb: int = Field(default=64, ge=0, le=65_536)
     """Memory of each server process for answers that still hold; 0: these, users and registries are read anew each time. [MB]"""
     live_streams: int = Field(default=100, ge=1, le=100_000)
-    """How many live streams a user may have open at each server process."""
+    """How many live streams a user may have open; several workers share it evenly."""
     live_heartbeat_s: float = Field(default=15.0, ge=1, le=600)
     """How often a live stream says that it is still there. [s]"""
     ready_lag_s: float = Field(default=0.0, ge=0, le=86_400)

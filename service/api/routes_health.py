@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import generate_latest
 
 from domain.time import HOUR_US
 from service.api.access import identity_of_cookie, user_of_token
@@ -13,6 +14,7 @@ from service.api.models import HealthAnswer
 from service.api.problem import Problem
 from service.api.ranges import now_us
 from service.api.readiness import OK, looked
+from service.api.scraped import OfServer
 from service.api.services import Services, services_of
 from store.connection import database_errors
 from store.health import system_health
@@ -76,7 +78,15 @@ async def show_metrics(request: Request, services: Working) -> Response:
         await _count_ledger(services, user)
     async with services.connection() as conn:
         services.metrics.system.found = await system_health(conn)
-    return Response(services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(_text(request, services), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _text(request: Request, services: Services) -> bytes:
+    # Set where several servers answer side by side.
+    number: int | None = getattr(request.app.state, "server", None)
+    if number is None:
+        return services.metrics.text()
+    return generate_latest(OfServer(services.metrics.registry, number))
 
 
 async def _count_ledger(services: Services, user: User) -> None:

@@ -1,6 +1,7 @@
 """Metrics that are looked up when somebody asks: the pools of connections, and how the system is."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -8,7 +9,7 @@ from prometheus_client.registry import Collector
 from store.connection import AsyncPool
 from store.health import SystemHealth
 
-__all__ = ["Pools", "System"]
+__all__ = ["OfServer", "Pools", "System"]
 
 _OF_SYSTEM = {
     "ingest_lag": ("kawasan_ingest_lag_seconds", "Age of the newest reading, of the park where it is oldest."),
@@ -19,6 +20,30 @@ _OF_SYSTEM = {
     "broker_connected": ("kawasan_ingest_broker_connected", "Whether ingest has its subscription."),
     "ingest_held": ("kawasan_ingest_messages_waiting", "Messages that ingest took and has not acknowledged."),
 }
+
+_OF_SERVER = ("kawasan_http_", "kawasan_live_", "kawasan_pool_")
+"""How the names of metrics begin that each server process counts for itself; the others are the same in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfServer(Collector):
+    """
+    Metrics with the number of the server process that counted them, where several answer on one port.
+
+    Whoever asks is answered by any of them: without the number a counter would seem to jump back and forth.
+    """
+
+    metrics: Collector
+    number: int
+
+    def collect(self) -> Iterator[Metric]:
+        """What there is, with a label `server` where it is one server's."""
+        for family in self.metrics.collect():
+            if family.name.startswith(_OF_SERVER):
+                family.samples = [
+                    sample._replace(labels={**sample.labels, "server": str(self.number)}) for sample in family.samples
+                ]
+            yield family
 
 
 class Pools(Collector):

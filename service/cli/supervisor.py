@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -22,6 +22,8 @@ _MOST_FAILURES = 5
 _LONGEST_WAIT_S = 15.0
 _STOP_S = 7.0
 _POLL_S = 0.05
+_ENDED_WELL = (0, -signal.SIGTERM)
+"""uvicorn ends by the signal that told it to stop, after it has stopped in order."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +33,10 @@ class Child:
     name: str
     command: Sequence[str]
     """Words behind `kawasan`."""
-    log: Path
+    log: Path | None = None
+    """Where it writes; None: where we do."""
+    hands: Sequence[int] = ()
+    """Open files of ours that it is handed, by their numbers."""
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     """How often it ended by itself, one shortly after the other."""
@@ -48,9 +53,17 @@ class Supervisor:
     itself when its standard input ends, which happens when we are killed.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, first_wait_s: float = 1.0) -> None:
-        """Give every child our environment, with `environment` over it; the waits before a new start double."""
+    def __init__(self, environment: Mapping[str, str], *, first_wait_s: float = 1.0, needs_each: bool = True) -> None:
+        """
+        Give every child our environment, with `environment` over it; the waits before a new start double, up to 15 s.
+
+        Parameters
+        ----------
+        needs_each : bool
+            Whether one child that never stays is enough to give up; else only when none stays, as where all do the same.
+        """
         self._first_wait_s = first_wait_s
+        self._needs_each = needs_each
         path = os.pathsep.join(filter(None, (str(_SOURCE), os.environ.get("PYTHONPATH"))))
         self._environment = {**os.environ, "PYTHONPATH": path, **environment, STOP_WITH_STDIN: "1"}
         self._children: list[Child] = []
@@ -85,7 +98,7 @@ class Supervisor:
         Raises
         ------
         ParkError
-            A child ended five times, each time within a minute of its start.
+            A child, or each, ended five times, each time within a minute of its start.
         """
         said = []
         for child in self._children:
@@ -100,9 +113,10 @@ class Supervisor:
                 child.failures = 0
         return said
 
-    def stop(self) -> None:
-        """End all children, in order of their start; those that do not end within 7 s are killed."""
-        running = [child.process for child in self._children if child.process is not None]
+    def stop(self) -> list[str]:
+        """End all children, in order of their start; those that do not end within 7 s are killed. Who did not end well, in words."""
+        stopped = [(child, child.process) for child in self._children if child.process is not None]
+        running = [process for _, process in stopped]
         for process in running:
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -117,16 +131,22 @@ class Supervisor:
             if process.stdin is not None:
                 process.stdin.close()
         self._children.clear()
+        return [
+            f"{child.name} ended with code {process.returncode}"
+            for child, process in stopped
+            if process.returncode not in _ENDED_WELL
+        ]
 
     def _launch(self, child: Child) -> None:
         try:
-            with child.log.open("ab") as log:
+            with nullcontext() if child.log is None else child.log.open("ab") as log:
                 child.process = subprocess.Popen(  # noqa: S603 - our own program
                     [sys.executable, "-m", "service.cli", *child.command],
                     stdin=subprocess.PIPE,
                     stdout=log,
-                    stderr=subprocess.STDOUT,
+                    stderr=None if log is None else subprocess.STDOUT,
                     env=self._environment,
+                    pass_fds=tuple(child.hands),
                     start_new_session=True,
                 )
         except OSError as error:
@@ -140,11 +160,11 @@ class Supervisor:
             process.stdin.close()
         child.process = None
         child.failures += 1
-        last = _last_line(child.log)
-        if child.failures >= _MOST_FAILURES:
-            raise ParkError(
-                f"{child.name} ended {child.failures} times (last with code {code}): {last}; see {child.log}"
-            )
+        last = "see above" if child.log is None else _last_line(child.log)
+        failed = [one.failures >= _MOST_FAILURES for one in self._children]
+        if child.failures >= _MOST_FAILURES and (self._needs_each or all(failed)):
+            place = "" if child.log is None else f"; see {child.log}"
+            raise ParkError(f"{child.name} ended {child.failures} times (last with code {code}): {last}{place}")
         wait_s = min(self._first_wait_s * 2.0 ** (child.failures - 1), _LONGEST_WAIT_S)
         child.again_at = now + wait_s
         return f"{child.name} ended with code {code} ({last}); it is started again in {wait_s:g} s"

@@ -91,6 +91,30 @@ def test_a_child_that_never_stays_is_given_up_with_its_last_words(supervisor: Su
     assert "no-such-file" in given_up[0]
 
 
+def test_where_all_do_the_same_one_that_never_stays_does_not_end_the_others(tmp_path: Path) -> None:
+    with Supervisor(NOWHERE, first_wait_s=0.01, needs_each=False) as running:
+        good = Child(name="engine", command=("engine",), log=tmp_path / "engine.log")
+        bad = Child(name="parks", command=("park", "check", "no-such-file"), log=tmp_path / "parks.log")
+        running.start(good)
+        running.start(bad)
+
+        def has_failed_often() -> bool:
+            running.look()
+            return bad.failures > 5
+
+        until(has_failed_often, "more failures than one alone may have")
+        assert good.process is not None
+        assert good.process.poll() is None
+
+
+def test_who_had_to_be_killed_is_told(supervisor: Supervisor, engine: Child) -> None:
+    os.kill(pid_of(engine), signal.SIGKILL)
+    assert engine.process is not None
+    engine.process.wait()
+
+    assert supervisor.stop() == ["engine ended with code -9"]
+
+
 def test_stopping_ends_all_children(supervisor: Supervisor, engine: Child) -> None:
     pid = pid_of(engine)
     began = time.monotonic()
