@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -13,6 +13,7 @@ from service.api.board import EVERYTHING, Kind, Selection
 from service.api.problem import not_found
 from service.api.services import Services, Serving
 from service.api.subjects import SUBJECT, find_subject, park_of
+from service.protocol import OWN_PATIENCE
 from store.queries import read_registries
 from store.users import User
 
@@ -34,6 +35,7 @@ Wanted = Annotated[str, Query(min_length=1, max_length=300)]
     responses={404: {"description": "Something that a filter names does not exist, or you may not see it."}},
 )
 async def stream_live(  # noqa: PLR0917 - what the framework hands over
+    request: Request,
     owner: Owner,
     services: Serving,
     park: Annotated[list[Wanted], Query(description="Only what is in these parks.", max_length=20)] = [],  # noqa: B006 - FastAPI copies it
@@ -67,6 +69,7 @@ async def stream_live(  # noqa: PLR0917 - what the framework hands over
         selection = Selection(
             kinds=frozenset(event), parks=frozenset(park), subjects=frozenset(subject), channels=frozenset(channel)
         )
+    setattr(request.state, OWN_PATIENCE, True)
     return EventSourceResponse(
         services.live.events(owner, selection, last_event_id),
         ping=services.settings.live_heartbeat_s,
