@@ -26,6 +26,7 @@ from store.isolation import (
     shown_to,
     tried,
 )
+from store.serverlogin import ServerLogin, server_logins
 from store.users import UserRole
 
 __all__ = ["Look", "look_at_isolation"]
@@ -38,6 +39,7 @@ _BACK = timedelta(days=2)
 """How far back from the newest reading tables are read that grow with time."""
 _GROWING = {
     "reading": "ts", "amount": "start", "kpi": "start", "judgement": "at", "ledger": "hour", "ledger_rejected": "hour",
+    "health_sample": "at",
 }  # fmt: skip
 _BY_SOURCE = frozenset({"ledger", "ledger_rejected"})
 _SAME_FOR_ALL = frozenset({"applied_file", "health"})
@@ -114,7 +116,7 @@ def look_at_isolation(url: str) -> tuple[Look, ...]:
         The database cannot be reached, or the login may not act as the owner of the schema.
     """
     with connect(url, Role.MIGRATE, application="kawasan-check") as conn:
-        rights = right_faults(conn)
+        rights, logins = right_faults(conn), server_logins(conn)
         owned = {(one.kind, one.key): one for one in owners(conn)}
         parks = frozenset(one.park_id for one in owned.values() if one.kind == "park")
         last = newest(conn)
@@ -128,6 +130,7 @@ def look_at_isolation(url: str) -> tuple[Look, ...]:
                 faults=tuple(f"the role of the API: {fault}" for fault in rights),
             ),
             _unknown_views(ground),
+            _logins(logins),
         ]
         with tried(conn, [user for seer in seers for user in seer.users if user.role]):
             for seer in seers:
@@ -140,6 +143,21 @@ def look_at_isolation(url: str) -> tuple[Look, ...]:
                 many = "" if len(seer.users) == 1 else f", {len(seer.users)} of them"
                 looks.append(Look(what=f"{seer.kind}{many}", said=_expected(seer), faults=faults))
     return tuple(looks)
+
+
+def _logins(found: Sequence[ServerLogin]) -> Look:
+    names = ", ".join(one.login for one in found)
+    return Look(
+        what="login of the server",
+        said=f"{names} may become kawasan_api and kawasan_auth, and nothing else"
+        if found
+        else "no server is connected now; look again while one is",
+        faults=tuple(
+            f"{one.login} {fault}; give the server a login of its own by KAWASAN_SERVER_DATABASE_URL and `kawasan migrate`"
+            for one in found
+            for fault in one.faults
+        ),
+    )
 
 
 def _expected(seer: _Seer) -> str:
@@ -279,8 +297,9 @@ def _may_see(ground: _Ground, user: TriedUser, view: str, row: _Row) -> bool:
         return False
     owner = row.owner
     if owner is None:
-        # What belongs to no known park is for those who have all parks.
-        return user.role == UserRole.ADMIN or (user.role in _READS_ALL and set(user.parks) >= ground.parks)
+        # What belongs to no known park is for those who have all parks; but how ingest stands, which serves all parks, for those of any.
+        has_all = view == "health_sample" or set(user.parks) >= ground.parks
+        return user.role == UserRole.ADMIN or (user.role in _READS_ALL and has_all)
     if user.role in _READS_ALL:
         return owner.park_id in user.parks
     if user.role == UserRole.TENANT:

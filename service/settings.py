@@ -31,7 +31,7 @@ PREFIX = "KAWASAN_"
 """Every environment variable that is a setting begins with this."""
 
 _CONFIG = f"{PREFIX}CONFIG"
-_SECRETS = ("database_url", "mqtt_url", "smtp_url", "webhook_secret")
+_SECRETS = ("database_url", "server_database_url", "mqtt_url", "smtp_url", "webhook_secret")
 _CLOSE = 0.7
 _LEAST_SECRET = 16
 _TESTS = f"{PREFIX}TEST_"
@@ -60,6 +60,8 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     """The database, as `postgresql://user:password@host:5432/name`. Secret."""
+    server_database_url: SecretStr | None = None
+    """The same database as the server connects to it: `kawasan migrate` makes this login, which can only read and log people in. Secret."""
     mqtt_url: SecretStr | None = None
     """The MQTT broker, as `mqtt://user:password@host:1883`, or `mqtts://` for TLS. Secret."""
     mqtt_version: Literal["5", "3.1.1"] = "5"
@@ -136,7 +138,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "server_database_url")
     @classmethod
     def _database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.match(r"^(postgres(ql)?://|\w+ *=)", value.get_secret_value()):

@@ -20,8 +20,9 @@ from psycopg_pool import AsyncConnectionPool
 from domain.errors import DataError, InputError, NotAllowed, Overtaken, ParkError, SettingsError, Unavailable
 from store.arrays import register_arrays
 from store.behind import Behind
+from store.statements import query
 
-__all__ = ["AsyncPool", "Role", "connect", "database_errors", "open_pool"]
+__all__ = ["AsyncPool", "Role", "connect", "connect_asking", "database_errors", "open_pool"]
 
 AsyncPool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
@@ -169,6 +170,27 @@ def connect(
     except psycopg.Error as error:
         raise _refused(url, role, error) from error
     register_arrays(conn)
+    return conn
+
+
+def connect_asking(url: str, user: str, *, application: str = "kawasan-api") -> Connection[TupleRow]:
+    """
+    A connection in role API by which one user asks, read-only, in one transaction on one snapshot.
+
+    For what reads by a connection that waits, in a thread of its own. It is nobody else's after it, so the user stays set.
+
+    Raises
+    ------
+    Unavailable
+        Nobody answers, or the login may not act as the role.
+    """
+    conn = connect(url, Role.API, application=application)
+    try:
+        with database_errors("reading"):
+            conn.execute(query("asking_alone"), {"user": user})
+    except ParkError:
+        conn.close()
+        raise
     return conn
 
 

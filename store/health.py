@@ -1,4 +1,4 @@
-"""Measurements of this system itself, which rules of the signal HEALTH watch, and probes tell. Role WRITE; read of all parks: role API."""
+"""Measurements of this system itself, which rules of the signal HEALTH watch, and probes tell. Role WRITE; read: role API too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
@@ -40,6 +42,7 @@ from service.identity.firstadmin import ADMIN, make_first_admin
 from service.listening import listening_socket
 from service.settings import PREFIX, Settings
 from store import Role, connect, load_registry, migrate
+from store.serverlogin import make_server_login
 from store.signalreads import newest
 from store.users import UserRole, create_user, set_token, token_hash
 
@@ -57,6 +60,7 @@ _TOLD_S = 60.0
 _NEW_US = 5 * 60 * 1_000_000
 """A meter whose newest reading is no older has told its past. [us]"""
 _COMMANDS = (("ingest",), ("notify",), ("serve",))
+_LOGIN = "kawasan_server"
 _BACKFILL_H = 25
 """How much of the past the meters tell on the first start, so that the page shows a whole day. [h]"""
 
@@ -64,6 +68,8 @@ _BACKFILL_H = 25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Servers:
     database_url: str
+    is_private: bool
+    """Whether the database is our own, so that logins may be made in it."""
     mqtt_url: str
     mqtt_version: str
     look: Callable[[], list[str]]
@@ -134,7 +140,9 @@ def run_demo(settings: Settings, folder: Path, stop: threading.Event, say: Calla
         supervisor = stack.enter_context(Supervisor(environment))
         state = ("--state", str(folder / "simulator.json"), "--backfill-hours", str(_BACKFILL_H))
         for name, *options in (*_COMMANDS, ("simulate", *state)):
-            supervisor.start(Child(name=name, command=(name, *options), log=folder / "logs" / f"{name}.log"))
+            own = _servers_own(servers) if name == "serve" else {}
+            log = folder / "logs" / f"{name}.log"
+            supervisor.start(Child(name=name, command=(name, *options), log=log, environment=own))
         # Before the meters have told their past they would all count as silent.
         _wait_until_told(servers.database_url, park.park.key, stop)
         supervisor.start(Child(name="engine", command=("engine",), log=folder / "logs" / "engine.log"))
@@ -166,6 +174,17 @@ def _environment(settings: Settings, servers: _Servers) -> Mapping[str, str]:
         "KAWASAN_HOST": settings.host,
         "KAWASAN_PORT": str(settings.port),
     }
+
+
+def _servers_own(servers: _Servers) -> Mapping[str, str]:
+    """What the server is given for itself: a login that can only read and log people in, with a new password each time."""
+    if not servers.is_private:
+        return {}
+    parts = urlsplit(servers.database_url)
+    place = parts.netloc.rpartition("@")[2]
+    url = urlunsplit(parts._replace(netloc=f"{_LOGIN}:{token_urlsafe(24)}@{place}"))
+    make_server_login(servers.database_url, url)
+    return {"KAWASAN_DATABASE_URL": url}
 
 
 def _make_folder(folder: Path) -> None:
@@ -222,6 +241,7 @@ def _servers(settings: Settings, folder: Path, say: Callable[[str], None]) -> It
 
         yield _Servers(
             database_url=settings.need_database() if database is None else database.url,
+            is_private=database is not None,
             mqtt_url=settings.need_broker() if broker is None else broker.url,
             mqtt_version="3.1.1" if broker is not None and not broker.speaks_mqtt5 else settings.mqtt_version,
             look=look,

@@ -17,6 +17,7 @@ from service.logs import configure_logs
 from service.settings import load_settings
 from store import Role, apply_park, connect, load_registry, migrate
 from store.registry import load_parks
+from store.serverlogin import make_server_login
 
 __all__ = ["app", "apply_file", "checked_park", "example_park", "first_admin_line", "migrate_database"]
 
@@ -113,6 +114,9 @@ def migrate_database() -> None:
         print(f"applied {name}")
     if not changed:
         print("the database is at this version already")
+    if settings.server_database_url is not None:
+        login = make_server_login(url, settings.server_database_url.get_secret_value())
+        print(f"the server's login is {login}")
     told = first_admin_line(url)
     if told is not None:
         print(told)

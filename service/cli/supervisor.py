@@ -37,6 +37,8 @@ class Child:
     """Where it writes; None: where we do."""
     hands: Sequence[int] = ()
     """Open files of ours that it is handed, by their numbers."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Its own, over that of all children."""
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     """How often it ended by itself, one shortly after the other."""
@@ -145,7 +147,7 @@ class Supervisor:
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=None if log is None else subprocess.STDOUT,
-                    env=self._environment,
+                    env={**self._environment, **child.environment},
                     pass_fds=tuple(child.hands),
                     start_new_session=True,
                 )

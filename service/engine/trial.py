@@ -82,7 +82,9 @@ class Trial:
 
 def try_rule(conn: Connection[Any], registry: Registry, entry: AlarmEntry, start_us: int, stop_us: int) -> Trial:
     """
-    Evaluate a rule over `[start, stop)` of what is stored, as if it had held for all of that time. Role WRITE; writes nothing.
+    Evaluate a rule over `[start, stop)` of what is stored, as if it had held for all of that time; writes nothing.
+
+    By a connection of role WRITE, or one by which somebody who runs the park asks: both see all that it reads.
 
     Quiet hours and hourly limits of contacts are not looked at: what they put off, or put together, is counted.
 

@@ -3,6 +3,10 @@
 -- name: asking
 SELECT set_config('kawasan.user', %(user)s, true)
 
+-- name: asking_alone
+-- For as long as the connection lasts, whatever transactions there are in it.
+SELECT set_config('kawasan.user', %(user)s, false)
+
 -- name: readings_page
 SELECT array_agg(r.channel_id), array_agg(r.ts), array_agg(r.value), array_agg(r.quality)
 FROM (

@@ -19,7 +19,10 @@ OURS = ("migrate", "ingest", "engine", "notify", "serve")
 
 def settings() -> set[str]:
     names = {f"KAWASAN_{name.upper()}" for name in Settings.model_fields}
-    return names | {f"KAWASAN_{name}_FILE" for name in ("DATABASE_URL", "MQTT_URL", "SMTP_URL", "WEBHOOK_SECRET")}
+    return names | {
+        f"KAWASAN_{name}_FILE"
+        for name in ("DATABASE_URL", "SERVER_DATABASE_URL", "MQTT_URL", "SMTP_URL", "WEBHOOK_SECRET")
+    }
 
 
 def commands() -> set[str]:
@@ -108,6 +111,19 @@ def test_a_unit_names_settings_that_exist(path: Path) -> None:
     named = set(re.findall(r"KAWASAN_[A-Z_]+(?==)", path.read_text(encoding="utf-8")))
 
     assert named - settings() == set()
+
+
+def test_the_server_has_a_login_of_its_own(services: dict[str, dict[str, Any]]) -> None:
+    urls = {name: services[name]["environment"]["KAWASAN_DATABASE_URL"] for name in OURS}
+    made = services["migrate"]["environment"]["KAWASAN_SERVER_DATABASE_URL"]
+    credentials = {path.stem: unit(path)["Service"]["LoadCredential"] for path in UNITS}
+
+    assert [name for name, url in urls.items() if url == made] == ["serve"]
+    assert "server-database-url" in credentials["kawasan-serve"]
+    assert [name for name, found in credentials.items() if "/server-database-url" in found] == [
+        "kawasan-migrate",
+        "kawasan-serve",
+    ]
 
 
 def test_there_is_a_unit_for_every_process() -> None:

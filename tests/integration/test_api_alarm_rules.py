@@ -5,15 +5,25 @@ from typing import Any
 import pytest
 
 from domain.parkfile import ParkFile
-from store.connection import Role, connect
+from domain.time import DAY_US
+from service.api.alarmmodels import RuleRequest
+from service.api.ranges import Span
+from service.api.trials import trial_answer
+from service.engine.trial import try_rule
+from store import load_registry, open_pool
+from store.connection import Role, connect, connect_asking
+from store.health import HealthSample, add_health
+from store.queries import read_registry
 from tests.support.alarm_served import CONTACTS, KEYS, alarms, sent
 from tests.support.databases import apply_to
-from tests.support.served import DAY, PARK, Api, api, filled_template
+from tests.support.served import DAY, DAY_START_US, PARK, Api, api, filled_template
 
 __all__ = ["alarms", "api", "filled_template"]
 
 Alarms = tuple[Api, dict[str, int]]
 RULES = "parks/p/alarm-rules"
+WITHIN = (DAY_START_US, DAY_START_US + DAY_US)
+WHOLE = Span(start_us=WITHIN[0], stop_us=WITHIN[1])
 
 
 def cod(**rest: Any) -> dict[str, Any]:
@@ -28,6 +38,24 @@ def cod(**rest: Any) -> dict[str, Any]:
         "deadband": 5,
         **rest,
     }
+
+
+TRIED: list[tuple[dict[str, Any], int]] = [
+    ({"on_delay_s": 3000}, 1),
+    ({"on_delay_s": 7200}, 0),
+    ({"above": 160.0}, 0),
+    ({"enabled": False}, 1),
+    ({"watch": {"channel": "_park/outlet/cod", "statistic": "mean", "window": "hour"}}, 1),
+    ({"watch": {"compliance": "_park/outlet/cod"}, "above": None, "deadband": 0}, 1),
+    ({"watch": {"rate": "_park/outlet/cod", "over": "10min"}, "above": 500.0}, 1),
+    ({"watch": {"amount": "alpha/main/energy_import", "window": "hour"}, "above": "70 kWh"}, 0),
+    ({"watch": {"kpi": "electricity", "level": "hour"}, "above": 85.0, "deadband": 0}, 1),
+    ({"watch": {"silence": "channels", "of": "alpha/main/power"}, "above": 600.0}, 0),
+    ({"watch": {"finding": "frozen", "of": "*/*/cod"}, "above": None, "deadband": 0}, 1),
+    ({"watch": {"health": "ingest_lag"}, "above": 600.0, "deadband": 0}, 0),
+    ({"suppress": [{"channel": "./effluent_flow", "above": 5}]}, 0),
+]
+"""What of the rule is changed, and how often it would be raised then."""
 
 
 @pytest.fixture
@@ -151,28 +179,37 @@ async def test_a_trial_says_what_a_rule_would_have_done_and_stores_nothing(told:
             assert row == (0,), table
 
 
-@pytest.mark.parametrize(
-    ("change", "raised"),
-    [
-        ({"on_delay_s": 3000}, 1),
-        ({"on_delay_s": 7200}, 0),
-        ({"above": 160.0}, 0),
-        ({"enabled": False}, 1),
-        ({"watch": {"channel": "_park/outlet/cod", "statistic": "mean", "window": "hour"}}, 1),
-        ({"watch": {"compliance": "_park/outlet/cod"}, "above": None, "deadband": 0}, 1),
-        ({"watch": {"rate": "_park/outlet/cod", "over": "10min"}, "above": 500.0}, 1),
-        ({"watch": {"amount": "alpha/main/energy_import", "window": "hour"}, "above": "70 kWh"}, 0),
-        ({"watch": {"kpi": "electricity", "level": "hour"}, "above": 85.0, "deadband": 0}, 1),
-        ({"watch": {"silence": "channels", "of": "alpha/main/power"}, "above": 600.0}, 0),
-        ({"watch": {"finding": "frozen", "of": "*/*/cod"}, "above": None, "deadband": 0}, 1),
-        ({"watch": {"health": "ingest_lag"}, "above": 600.0, "deadband": 0}, 0),
-        ({"suppress": [{"channel": "./effluent_flow", "above": 5}]}, 0),
-    ],
-)
+@pytest.mark.parametrize(("change", "raised"), TRIED)
 async def test_a_trial_follows_the_rule_as_it_is_written(told: Api, change: dict[str, Any], raised: int) -> None:
     answer = await sent(told, "POST", f"{RULES}/dry-run", {"entry": cod(**change), **DAY})
 
     assert (answer.status, answer.body.get("raised")) == (200, raised), answer.body
+
+
+async def test_who_tries_a_rule_reads_what_the_engine_reads(told: Api) -> None:
+    with connect(told.url, Role.WRITE) as engine:
+        add_health(engine, None, [HealthSample(name="ingest_lag", at_us=DAY_START_US + 3_600_000_000, value=700.0)])
+        engine.commit()
+        registry = load_registry(engine, "p")
+        async with open_pool(told.url, Role.API) as pool, pool.connection() as conn:
+            assert await read_registry(conn, "operator", "p") == registry
+        with connect_asking(told.url, "operator") as asker:
+            for change, _ in TRIED:
+                entry = RuleRequest.model_validate({"entry": cod(**change)}).entry
+                by_both = [
+                    trial_answer(try_rule(conn, registry, entry, *WITHIN), registry.park.zone, WHOLE)
+                    for conn in (engine, asker)
+                ]
+
+                assert by_both[0] == by_both[1], change
+
+
+async def test_a_trial_shows_nothing_of_a_park_to_who_does_not_run_it(told: Api) -> None:
+    with connect_asking(told.url, "tenant") as asker, connect(told.url, Role.WRITE) as engine:
+        registry = load_registry(engine, "p")
+        entry = RuleRequest.model_validate({"entry": cod()}).entry
+
+        assert try_rule(asker, registry, entry, *WITHIN).valid == 0
 
 
 async def test_a_trial_of_a_rule_that_another_alarm_suppresses_looks_at_what_is_stored(alarms: Alarms) -> None:

@@ -23,7 +23,7 @@ def test_the_views_show_what_the_grants_say_to_each_kind_of_user(two_parks_url: 
     looks = look_at_isolation(two_parks_url)
 
     assert faults(looks) == []
-    assert len(looks) == 10
+    assert len(looks) == 11
     with psycopg.connect(two_parks_url) as conn:
         assert conn.execute("SELECT count(*) FROM app_user").fetchone() == before
 
@@ -61,5 +61,5 @@ def test_the_command_says_it_in_one_line_each(two_parks_url: str, monkeypatch: p
 
     lines = [line for line in said if "isolation" in line]
     assert lines[0] == "ok  isolation: looked through the views as each kind of user"
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert all(line.startswith("ok  isolation") for line in lines)
