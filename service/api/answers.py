@@ -18,7 +18,7 @@ OF_READINGS = (SPANS, *OF_NUMBERS)
 """What changes answers that are made of readings too."""
 
 Again: TypeAlias = Callable[[], Awaitable[bytes]]
-"""Makes the body of an answer anew, from what the database holds now; it keeps no registry alive."""
+"""Makes the body of an answer from what the database holds now, the same object where that is as before; it keeps no registry alive."""
 
 _PROMISE = "kawasan_kept"
 _UNDERSTOOD = (INPUTS, IDENTITY)
@@ -48,16 +48,14 @@ class Answer:
     """What the scope of a request says of its route, for metrics and logs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Question:
-    """A request that was understood: what its parameters mean holds for longer than the answer."""
+    """A request that was understood: what its parameters mean holds for longer than the answer; and how it was answered last."""
 
     again: Again
     channels: Collection[str]
     park: str | None
-    headers: tuple[tuple[bytes, bytes], ...]
-    route: dict[str, Any]
-    """As in the answer that was given first."""
+    before: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +72,10 @@ class Answers:
     """Answers of this process, and the questions that they answer."""
 
     def __init__(self, freshness: Freshness, *, most_bytes: int) -> None:
-        """Kept while `freshness` hears of no change, a quarter of `most_bytes` for questions."""
+        """Kept while `freshness` hears of no change, half of `most_bytes` for questions."""
         self._freshness = freshness
-        self._kept: Kept[Asked, Answer] = Kept(freshness, most=_MOST, most_bytes=most_bytes * 3 // 4)
-        self._questions: Kept[Asked, Question] = Kept(freshness, most=_MOST, most_bytes=most_bytes // 4)
+        self._kept: Kept[Asked, Answer] = Kept(freshness, most=_MOST, most_bytes=most_bytes // 2)
+        self._questions: Kept[Asked, Question] = Kept(freshness, most=_MOST, most_bytes=most_bytes // 2)
 
     def promise(self, request: Request, user: User, channels: Collection[str], park: str | None = None) -> None:
         """
@@ -128,12 +126,6 @@ class Answers:
         size = len(answer.body) + _EACH_BYTES
         self._kept.put(asked, answer, promise.stamp, promise.channels, park=promise.park, size=size)
         if promise.again is not None:
-            question = Question(
-                again=promise.again,
-                channels=promise.channels,
-                park=promise.park,
-                headers=answer.headers,
-                route=answer.route,
-            )
-            # It holds the times of the answer, and how they are written: about half of what was sent.
-            self._questions.put(asked, question, promise.understood, _UNDERSTOOD, size=_EACH_BYTES + size // 2)
+            question = Question(again=promise.again, channels=promise.channels, park=promise.park, before=answer)
+            # It also holds what was read, and the times, and how they are written.
+            self._questions.put(asked, question, promise.understood, _UNDERSTOOD, size=_EACH_BYTES + 3 * size)

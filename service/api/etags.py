@@ -85,9 +85,10 @@ async def _known(request: Request, services: Services) -> Answer | None:
     except ParkError:
         # The route answers that as it answers all that goes wrong.
         return None
-    answer = _answer(request, question.headers, body, question.route)
-    services.answers.keep(request, asked.accept, answer)
-    return answer
+    if body is not question.before.body:
+        question.before = _answer(request, question.before.headers, body, question.before.route)
+    services.answers.keep(request, asked.accept, question.before)
+    return question.before
 
 
 def _answer(request: Request, headers: Iterable[tuple[bytes, bytes]], body: bytes, route: dict[str, Any]) -> Answer:

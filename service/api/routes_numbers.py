@@ -14,7 +14,7 @@ from kpi.catalogue import for_registry
 from kpi.definition import Basis, Kpi
 from kpi.thinning import A_BUCKET
 from service.api.access import Asker
-from service.api.amountrows import AmountsAsked, amounts_json
+from service.api.amountrows import AmountsAsked, AmountsJson
 from service.api.amounts import amount_values, folded
 from service.api.answers import OF_NUMBERS, OF_READINGS
 from service.api.as_of import AsOfQuery, Past, past_kpi, without_origin
@@ -194,7 +194,7 @@ async def list_amounts(
             AmountsAsked.of(registry, channel, level.level, one)
             for (registry, channel), one in zip(channels, edges, strict=True)
         ]
-        again = partial(amounts_json, services.amounts, user.name, asked)
+        again = AmountsJson(services.amounts, user.name, asked)
         services.answers.understand(request, again)
         return Response(await again(), media_type="application/json")
     return [

@@ -29,7 +29,7 @@ from store.shown import AmountsSought, ShownAmount, read_shown_amounts
 __all__ = ["Database", "Services", "Serving", "address_of", "open_services", "services_of"]
 
 _CONNECTIONS = 8
-_READ_AT_ONCE = 4
+_READ_AT_ONCE = 3
 _READ_TOGETHER = 2_000
 """Amounts of one go: so many that the cost of a statement is nothing beside them, so few that nobody waits long for others."""
 _TRIALS = 1

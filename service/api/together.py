@@ -49,6 +49,7 @@ class Together(Generic[_Question, _Found]):
         self._at_once = at_once
         self._most = most
         self._waiting: deque[_Asked[_Question, _Found]] = deque()
+        self._under_way = 0
         self._going: set[asyncio.Task[None]] = set()
 
     async def ask(self, questions: Sequence[_Question]) -> Sequence[_Found]:
@@ -62,7 +63,8 @@ class Together(Generic[_Question, _Found]):
         """
         answer: asyncio.Future[Sequence[_Found]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Asked(questions=questions, size=sum(map(self._size, questions)), answer=answer))
-        if len(self._going) < self._at_once:
+        if self._under_way < self._at_once:
+            self._under_way += 1
             # Not in the context of this request: what is logged is not about it alone.
             task = asyncio.create_task(self._go(), context=Context())
             self._going.add(task)
@@ -70,8 +72,12 @@ class Together(Generic[_Question, _Found]):
         return await answer
 
     async def _go(self) -> None:
-        while taken := self._take():
-            await self._answer(taken)
+        try:
+            while taken := self._take():
+                await self._answer(taken)
+        finally:
+            # In the same step as finding that nobody waits: who asks from now on starts another go.
+            self._under_way -= 1
 
     def _take(self) -> list[_Asked[_Question, _Found]]:
         """Those that waited longest, as many as fit; whoever went away is forgotten."""

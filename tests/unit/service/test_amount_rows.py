@@ -1,5 +1,6 @@
 """The short way from stored amounts to JSON gives what the long way gives, byte by byte."""
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,14 @@ from pydantic import TypeAdapter
 from domain.frames import AmountFrame, FloatArray
 from domain.registry import Outage
 from domain.time import HOUR_US, Level, from_datetime
-from service.api.amountrows import AmountsAsked
+from service.api.amountrows import AmountsAsked, AmountsJson
 from service.api.amounts import amount_values, folded
 from service.api.models import AmountSeries
 from service.api.ranges import Span, periods
+from service.api.together import Together
 from store.arrays import POSTGRES_EPOCH_US
 from store.frames import StoredAmounts
-from store.shown import ShownAmount
+from store.shown import AmountsSought, ShownAmount
 from tests.support.small_parks import a_channel, a_meter, a_park, a_registry, amounts, at
 
 START_US, STOP_US = at("03-28 00:00"), at("03-31 00:00")
@@ -97,3 +99,37 @@ def test_the_short_way_writes_what_the_long_way_writes(zone: str, quantity: str,
     assert msgspec.json.decode(written) == msgspec.json.decode(expected)
     assert written == expected.replace(b"e+", b"e")
     assert from_datetime(values[0].start) == edges[0]
+
+
+async def test_what_is_read_again_is_written_anew_only_where_it_differs() -> None:
+    random = np.random.default_rng(7)
+    park = a_park(ticked_to_us=STOP_US)
+    registry = a_registry([a_meter(1, 1)], [a_channel(7, 1, "energy_import")], park=park)
+    edges = periods(park, Level.BASE, Span(start_us=START_US, stop_us=STOP_US))
+    asked = AmountsAsked.of(registry, registry.channels[0], Level.BASE, edges)
+    stored_rows = shown(stored(random, edges[:-1], Level.BASE))
+    sought: list[AmountsSought] = []
+
+    async def read(questions: Sequence[AmountsSought]) -> list[list[ShownAmount]]:
+        sought.extend(questions)
+        return [list(stored_rows) for _ in questions]
+
+    def written() -> bytes:
+        return msgspec.json.encode([asked.series(stored_rows)])
+
+    answer = AmountsJson(Together(read, lambda _: 1, at_once=1, most=1), "anna", [asked])
+    first = await answer()
+    assert first == written()
+    assert await answer() is first
+    for place in (0, len(stored_rows) - 1):
+        for column in range(2, len(stored_rows[0])):
+            row = list(stored_rows[place])
+            row[column] = (row[column] or 0) + 1
+            stored_rows[place] = tuple(row)  # type: ignore[assignment] # one column of it is another number
+            changed = await answer()
+            assert changed == written() != first, column
+            first = changed
+    stored_rows.pop()
+    assert await answer() == written() != first
+    assert {(one.user, one.start_us, one.stop_us) for one in sought} == {("anna", START_US, STOP_US)}
+    assert len(sought) == 2 + 2 * (len(stored_rows[0]) - 2) + 1

@@ -100,3 +100,11 @@ async def test_who_goes_away_is_not_read_for_and_holds_nobody_up() -> None:
     for gone in (tasks[0], tasks[2]):
         with pytest.raises(asyncio.CancelledError):
             await gone
+
+
+async def test_who_asks_as_soon_as_the_last_go_has_answered_is_read_too() -> None:
+    database = Database()
+    database.open.set()
+    reads = Together(database.read, abs, at_once=1, most=MOST)
+    async with asyncio.timeout(10):
+        assert [await reads.ask([number]) for number in range(20)] == [[number * number] for number in range(20)]
