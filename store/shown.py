@@ -19,7 +19,6 @@ __all__ = ["AmountsSought", "ShownAmount", "read_shown_amounts"]
 
 ShownAmount: TypeAlias = tuple[
     int,
-    int,
     float | None,
     float | None,
     float | None,
@@ -35,7 +34,7 @@ ShownAmount: TypeAlias = tuple[
     int | None,
 ]
 """
-question, start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated, inner_gap_s, flags, revision, computed_at.
+start, amount, mean, low, high, last, peak, peak_at, measured_s, estimated, inner_gap_s, flags, revision, computed_at.
 
 Instants are as the database counts them: in microseconds since :data:`store.arrays.POSTGRES_EPOCH_US`.
 """
@@ -77,6 +76,8 @@ async def read_shown_amounts(conn: AsyncConnection[Any], sought: Sequence[Amount
         cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
         await cursor.execute(query("amounts_shown"), parameters)
         rows: Iterable[Any] = await cursor.fetchall()
+    # The same rows are the same whoever else was asked for with them.
+    without_question = itemgetter(slice(1, None))
     for question, of_one in groupby(rows, key=itemgetter(0)):
-        found[order[question - 1]] = list(of_one)
+        found[order[question - 1]] = list(map(without_question, of_one))
     return found

@@ -57,7 +57,7 @@ class _Series(msgspec.Struct, frozen=True, gc=False):
     values: list[_Value]
 
 
-_NOTHING: ShownAmount = (0, 0, None, None, None, None, None, None, None, 0.0, 0.0, 0.0, 0, 0, None)
+_NOTHING: ShownAmount = (0, None, None, None, None, None, None, None, 0.0, 0.0, 0.0, 0, 0, None)
 """A row of which nothing is known."""
 
 
@@ -124,11 +124,10 @@ class AmountsAsked:
         if not self.starts:
             return _Series(self.key, self.level.key, self.zone.key, [])
         if len(rows) < len(self.starts):
-            row_at = {row[1]: row for row in rows}
+            row_at = {row[0]: row for row in rows}
             rows = [row_at.get(moment, _NOTHING) for moment in self.starts]
         # Column by column, and the usual ones whole: it runs for every interval of every answer that is read.
         (
-            _,
             _,
             amount,
             mean,
