@@ -8,8 +8,8 @@ Requests per second for one day of 15-minute amounts of one channel, beside a ba
 - `kept`: kawasan, the answer kept from before and still valid, sent whole
 - `unchanged`: kawasan, with `If-None-Match`: 304
 
-None of them leaves a line in a log for a request. Contestants take turns in short rounds, and medians are compared; the
-load is made by a process of its own (`benchmarks.api_load`). Latencies are those at half of the rate that was reached.
+None of them leaves a line in a log for a request. Contestants take turns in short rounds, and `of_bare` is the median of the
+shares of the rounds; the load is made by a process of its own (`benchmarks.api_load`). Latencies are those at half of the rate that was reached.
 One run, one JSON line.
 Run it by `make bench` or `python -m benchmarks.bench_api`.
 """
@@ -167,7 +167,9 @@ def measured(ports: dict[str, int], requests: dict[str, bytes], wanted: argparse
             "half_load_p99_ms": half["p99_ms"],
         }
     for name, one in result.items():
-        one["of_bare"] = round(one["per_s"] / result["bare"]["per_s"], 2) if name != "bare" else 1.0
+        # Of the same round, so that what else the machine does weighs on both.
+        shares = [run["per_s"] / bare["per_s"] for run, bare in zip(rounds[name], rounds["bare"], strict=True)]
+        one["of_bare"] = round(median(shares), 2)
     return result
 
 
