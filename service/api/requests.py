@@ -16,7 +16,7 @@ ASKER = "asker"
 """Under which name the state of a request keeps who asks, once that is known."""
 
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,127}", re.ASCII)
-_GIVEN = b"x-request-id"
+_HEADER = b"x-request-id"
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _logger = logging.getLogger("kawasan.access")
@@ -52,7 +52,7 @@ class RequestsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == _GIVEN), None)
+        given = next((value for name, value in scope["headers"] if name == _HEADER), None)
         number = sane_id(None if given is None else given.decode("latin-1"))
         written = number.encode()
         scope.setdefault("state", {})[REQUEST_ID] = number
@@ -63,7 +63,7 @@ class RequestsMiddleware:
             nonlocal status, sent_bytes
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_GIVEN, written)]
+                message["headers"] = [*message["headers"], (_HEADER, written)]
             else:
                 sent_bytes += len(message.get("body", b""))
             await send(message)

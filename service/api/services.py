@@ -1,7 +1,7 @@
 """What the routes work with: the settings, the pools of connections, the live stream, and the metrics."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -30,6 +30,7 @@ __all__ = ["Database", "Services", "Serving", "address_of", "open_services", "se
 
 _CONNECTIONS = 8
 _READ_AT_ONCE = 3
+"""Goes of reading amounts: more would each be smaller, and take connections from everything else."""
 _READ_TOGETHER = 2_000
 """Amounts of one go: so many that the cost of a statement is nothing beside them, so few that nobody waits long for others."""
 _TRIALS = 1
@@ -63,12 +64,9 @@ class Services:
     rates: Rates
     """How much is left for each user."""
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
         """A connection in role API, for as long as the block lasts."""
-        with database_errors("reading for a request"):
-            async with self.api.connection() as conn:
-                yield conn
+        return _lent(self.api)
 
 
 @asynccontextmanager
@@ -105,10 +103,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
 
 
-async def _shown(pool: AsyncPool, sought: Sequence[AmountsSought]) -> list[list[ShownAmount]]:
-    with database_errors("reading amounts"):
+@asynccontextmanager
+async def _lent(pool: AsyncPool) -> AsyncIterator[AsyncConnection[Any]]:
+    with database_errors("reading for a request"):
         async with pool.connection() as conn:
-            return await read_shown_amounts(conn, sought)
+            yield conn
+
+
+async def _shown(pool: AsyncPool, sought: Sequence[AmountsSought]) -> list[list[ShownAmount]]:
+    async with _lent(pool) as conn:
+        return await read_shown_amounts(conn, sought)
 
 
 def services_of(request: Request) -> Services:
